@@ -155,6 +155,14 @@ FEW_STEPS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
+SHEET_FEW = (
+    "teacher, 20 steps",
+    "fast, 4 steps of lcm",
+    "fast, ddim at the base's spacing",
+    "base, 4 steps of lcm",
+)
+
+
 def measure_few_steps(base: Path, folder: Path, judge: Classifier) -> dict[str, dict[str, Any]]:
     """The few-step adapter as it declares and otherwise, beside the base that taught it."""
     grounds = list(BACKGROUNDS)
@@ -217,6 +225,17 @@ def draw_sheets(base: Path, folder: Path, sheets: Path) -> None:
     mascots = [f"a sks mascot{ground}" for ground in grounds]
     rows.append(sample(load_with(base, folder, "mascot-1.0.0"), mascots, seeds=[1, 2, 3, 4, 5, 6]))
     save_sheet(sheets / "adapters.png", np.concatenate(rows), columns=6)
+    draw_few_steps(base, folder, sheets / "few-steps.png")
+
+
+def draw_few_steps(base: Path, folder: Path, path: Path) -> None:
+    """Draw the rows of `FEW_STEPS` that `SHEET_FEW` names, prompts across."""
+    rows = []
+    for name in SHEET_FEW:
+        adapter, options = FEW_STEPS[name]
+        pipeline = load_with(base, folder, adapter)
+        rows.append(sample(pipeline, SHEET_PROMPTS, seeds=[1, 2, 3, 4, 5, 6], **options))
+    save_sheet(path, np.concatenate(rows), columns=6)
 
 
 def _score(

@@ -48,9 +48,9 @@ the published configurations without their weights. A start measures its passes 
 ## Memory of the device
 
 With the settings as they are: slots of {ranks} rank rows, images of the base's own size. *Step* is
-what a forward pass keeps alive; the totals in bold are at most. *Packed* are weights once more, as
-a CPU's kernels read them, twice with the merged copy; they take at most half of what the rest
-leaves, and nothing where nothing is left.
+what a forward pass keeps alive; the totals in bold are at most. Slots take theirs as adapters come
+that change a layer. *Packed* are weights once more, as a CPU's kernels read them, twice with the
+merged copy; they take at most half of what the rest leaves.
 """
 _COLUMNS = (
     "base",

@@ -119,6 +119,7 @@ if TYPE_CHECKING:
         VerifiedComponent,
     )
     from tabard.pictures.difference import PixelDifference
+    from tabard.pictures.region import Region
     from tabard.pictures.sources import PictureSource
     from tabard.releases.acts import ChannelMove, PublishedRecipe, ReleaseChange
     from tabard.releases.comparison import Diff, FieldDiff, LayerDiff, LayerSide
@@ -126,7 +127,7 @@ if TYPE_CHECKING:
     from tabard.releases.pulled import Pulled, PulledFile
     from tabard.releases.release import Adapter, Channel, Member, Release, ReleaseSignature
     from tabard.releases.report import CheckReport, Coverage, Problem, Published
-    from tabard.releases.wear import Region, Wear
+    from tabard.releases.wear import Wear
     from tabard.replay import Replay, ReplayDifference
     from tabard.result import (
         Accepted,
@@ -309,6 +310,7 @@ _MODULES = (
     "result",
     "releases.wear",
     "pictures.difference",
+    "pictures.region",
     "replay",
     "jobs.status",
     "jobs.handles",

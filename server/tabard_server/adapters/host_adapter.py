@@ -13,9 +13,9 @@ import torch
 from tabard_registry import Canonical, Manifest
 from tabard_registry.content.canonical import Change, Layer
 from tabard_registry.intake.files.finite import are_finite
+from tabard_server.adapters.slab_layout import LayerKey, LayerPlace, Row, SlabLayout, layout_of
 from tabard_server.engine_port.stack import Stack
 
-LayerKey = tuple[str, str]
 MAGNITUDE_ROWS = 3
 """Rank rows that hold what a slot must know of magnitudes, beside the factors."""
 
@@ -49,6 +49,36 @@ class PackedLayer:
         """Return what it has, the magnitude last."""
         factors = (self.down, self.up)
         return factors if self.magnitude is None else (*factors, self.magnitude)
+
+
+class SlabLayers(Mapping[LayerKey, PackedLayer]):
+    """The layers of a slab, as views that are made when the first of them is looked at.
+
+    Attributes:
+        layout: Where they lie.
+    """
+
+    __slots__ = ("_slab", "_views", "layout")
+
+    def __init__(self, layout: SlabLayout, *, slab: torch.Tensor) -> None:
+        self.layout = layout
+        self._slab = slab
+        self._views: dict[LayerKey, PackedLayer] | None = None
+
+    def __getitem__(self, key: LayerKey) -> PackedLayer:
+        if self._views is None:
+            dtype = self.layout.dtype
+            # There are hundreds: one call for each view, through one tensor of each dtype.
+            flat, broad = self._slab.view(dtype), self._slab.view(wide(dtype))
+            places = self.layout.layers.items()
+            self._views = {key: _packed(place, flat=flat, broad=broad) for key, place in places}
+        return self._views[key]
+
+    def __iter__(self) -> Iterator[LayerKey]:
+        return iter(self.layout.layers)
+
+    def __len__(self) -> int:
+        return len(self.layout.layers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +142,14 @@ class HostAdapter:
     tokens: tuple[TokenVectors, ...]
     changes: tuple[HostChange, ...] = ()
     resident_bytes: int
+
+    @property
+    def layout(self) -> SlabLayout:
+        """Where its layers lie in its slab."""
+        if isinstance(self.layers, SlabLayers):
+            return self.layers.layout
+        assert not self.layers, "layers lie in a slab"
+        return layout_of((), dtype=torch.float32)
 
     @property
     def changes_weights(self) -> bool:
@@ -200,15 +238,15 @@ def lay_out(
     for view, (piece, _, scale) in zip(views, pieces, strict=True):
         _copy_scaled(piece, view, scale=scale)
     remaining = iter(views)
-    laid = _as_layers(layers, views=remaining)
-    _check_range(laid, dtype=dtype)
+    layout = layout_of(list(_rows(layers, views=remaining)), dtype=dtype)
+    _check_range(views[: sum(len(x.tensors()) for x in layers.values())], dtype=dtype)
     slab_bytes = slab.nbytes if slab is not None else 0
     return HostAdapter(
         digest=digest,
         kind=kind,
-        rank=max((layer.down.shape[0] for layer in laid.values()), default=0),
-        layers=laid,
-        magnitude_rows=MAGNITUDE_ROWS if any(x.magnitude_axis for x in laid.values()) else 0,
+        rank=max((place.rank for place in layout.layers.values()), default=0),
+        layers={} if slab is None else SlabLayers(layout, slab=slab),
+        magnitude_rows=MAGNITUDE_ROWS if any(x.axis for x in layout.layers.values()) else 0,
         slab=slab,
         tokens=tokens,
         changes=_as_changes(changes, views=remaining),
@@ -230,13 +268,21 @@ def seen_in(adapter: HostAdapter, slab: torch.Tensor) -> HostAdapter:
     """Return the same adapter with every view into another copy of its slab, on any device."""
     origin = adapter.slab
     assert origin is not None, "only what has a slab can be seen in another"
-    views = (_same_view(view, origin=origin, slab=slab) for _, view in named_views(adapter))
+    parts = (view for change in adapter.changes for view in change.parts.values())
     return replace(
         adapter,
         slab=slab,
-        layers=_as_layers(adapter.layers, views=views),
-        changes=_as_changes(adapter.changes, views=views),
+        layers=SlabLayers(adapter.layout, slab=slab),
+        changes=_as_changes(
+            adapter.changes,
+            views=(_same_view(view, origin=origin, slab=slab) for view in parts),
+        ),
     )
+
+
+def place_of(view: torch.Tensor) -> int:
+    """Return the first byte of a view in its slab, which begins its memory."""
+    return int(view.storage_offset()) * view.itemsize
 
 
 def wide(dtype: torch.dtype) -> torch.dtype:
@@ -303,18 +349,34 @@ def _copy_scaled(piece: torch.Tensor, view: torch.Tensor, *, scale: float) -> No
         view.copy_(piece.to(wide(view.dtype)).mul(scale).to(view.dtype))
 
 
-def _as_layers(
+def _rows(
     layers: Mapping[LayerKey, PackedLayer], *, views: Iterator[torch.Tensor]
-) -> dict[LayerKey, PackedLayer]:
-    return {
-        key: PackedLayer(
-            down=next(views),
-            up=next(views),
-            magnitude=next(views) if layer.magnitude is not None else None,
-            magnitude_axis=layer.magnitude_axis,
-        )
-        for key, layer in layers.items()
-    }
+) -> Iterator[Row]:
+    """Say where each layer lies, by its views into a slab."""
+    for (component, module), layer in layers.items():
+        down, up = next(views), next(views)
+        (rank, inputs), outputs = down.shape, up.shape[1]
+        row: Row = (component, module, rank, inputs, outputs, place_of(down), place_of(up))
+        if layer.magnitude is not None:
+            magnitude = next(views)
+            row += (place_of(magnitude), magnitude.numel(), layer.magnitude_axis)
+        yield row
+
+
+def _packed(place: LayerPlace, *, flat: torch.Tensor, broad: torch.Tensor) -> PackedLayer:
+    """See a layer where it lies, in one tensor of its dtype and one of its magnitude's."""
+    rank, inputs, outputs = place.rank, place.inputs, place.outputs
+    origin, itemsize = flat.storage_offset(), flat.itemsize
+    magnitude = None
+    if place.magnitude is not None:
+        at = broad.storage_offset() + place.magnitude // broad.itemsize
+        magnitude = broad.as_strided((place.width,), (1,), at)
+    return PackedLayer(
+        down=flat.as_strided((rank, inputs), (inputs, 1), origin + place.down // itemsize),
+        up=flat.as_strided((rank, outputs), (outputs, 1), origin + place.up // itemsize),
+        magnitude=magnitude,
+        magnitude_axis=place.axis,
+    )
 
 
 def _as_changes(
@@ -364,14 +426,15 @@ def _unscaled(layer: Layer) -> PackedLayer:
     )
 
 
-def _check_range(layers: Mapping[LayerKey, PackedLayer], *, dtype: torch.dtype) -> None:
+def _check_range(views: Sequence[torch.Tensor], *, dtype: torch.dtype) -> None:
     """Only float16 has less range than what the intake lets through."""
     if dtype != torch.float16:
         return
-    factors = (view for layer in layers.values() for view in (layer.down, layer.up))
     # By their bits: torch takes longer to ask this of float16 than to copy it.
     if not all(
-        are_finite(view.view(-1).view(torch.uint8).numpy(), dtype="F16") for view in factors
+        are_finite(view.reshape(-1).view(torch.uint8).numpy(), dtype="F16")
+        for view in views
+        if view.dtype == dtype
     ):
         raise NotRepresentable("a factor is larger than float16 can say")
 

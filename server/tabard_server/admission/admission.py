@@ -6,7 +6,7 @@ numbers are pinned for good. Does no I/O; runs in one thread, which long prompts
 """
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from tabard_registry import RegistryError, State
@@ -24,9 +24,10 @@ from tabard_server.admission.regions.reader import RegionReader
 from tabard_server.admission.stack import Stacker
 from tabard_server.admission.triggers import put_triggers, refuse_trigger
 from tabard_server.admission.walks import WalkReader
+from tabard_server.engine_port.drawing import WantedDrawing
 from tabard_server.errors import InvalidRequest, OutOfTime, ServerError, Violation
-from tabard_server.jobs.job import Job, JobSpec
-from tabard_server.jobs.words.prompt_tags import read_tags
+from tabard_server.jobs.job import Job, JobSpec, Worn
+from tabard_server.jobs.words.prompt_tags import TaggedPrompt, read_tags
 from tabard_server.limits import Limits
 
 
@@ -123,12 +124,7 @@ class Admission:
     def _admit(self, spec: JobSpec, *, state: State, reading: PictureReading) -> Job:
         now, wanted = self._clock(), spec.wanted
         self._check_deadline(spec)
-        tagged, negative = read_tags(wanted.prompt), read_tags(wanted.negative_prompt)
-        regional = {
-            f"regions[{index}].prompt": read_tags(one.prompt)
-            for index, one in enumerate(wanted.regions)
-            if one.prompt is not None
-        }
+        tagged, plain = read_tags(wanted.prompt), _plain_texts(wanted)
         violations = self._bounds.check(spec, picture_size=reading.size)
         violations += self._regions.check(wanted.regions)
         style, style_violations = self._prompts.style_of(wanted)
@@ -136,18 +132,13 @@ class Admission:
         violations += self._prompts.check_text(wanted)
         _refuse(violations)
         sampler, walk = self._walks.read(wanted)
-        worn = self._stacker.pin(
-            spec, tagged=tagged, plain={"negative_prompt": negative, **regional}, state=state
-        )
+        worn = self._stacker.pin(spec, tagged=tagged, plain=plain, state=state)
         filled, warnings = self._declared.heed(wanted, worn=worn, policies=state.policies)
         if filled != wanted:
             wanted = filled
             sampler, walk = self._walks.read(wanted)
             _refuse(self._bounds.check(replace(spec, wanted=wanted), picture_size=reading.size))
-        plain = {"negative_prompt": negative, **regional}
-        for field, text in plain.items():
-            refuse_trigger(text.text, field=field)
-        words = {field: put_words(text, worn=worn, field=field) for field, text in plain.items()}
+        words = _plain_words(plain, worn=worn)
         prompt, away, put_in = put_triggers(
             put_words(tagged, worn=worn, field="prompt"),
             away=words["negative_prompt"],
@@ -168,9 +159,7 @@ class Admission:
                 worn=worn,
                 masks=reading.masks,
                 prompt=prompt,
-                prompts=[
-                    words.get(f"regions[{index}].prompt") for index in range(len(wanted.regions))
-                ],
+                words=words,
                 size=self._bounds.size_of(wanted, reading.size),
             ),
         )
@@ -208,6 +197,23 @@ class Admission:
                 reason="DEADLINE_TOO_SHORT",
                 hint=f"allow more time; under {least:g} s nothing is begun",
             )
+
+
+def _plain_texts(wanted: WantedDrawing) -> dict[str, TaggedPrompt]:
+    """Return the prompts that have no tags, by their fields."""
+    texts = {f"regions[{index}].prompt": one.prompt for index, one in enumerate(wanted.regions)}
+    return {
+        field: read_tags(text)
+        for field, text in {"negative_prompt": wanted.negative_prompt, **texts}.items()
+        if text is not None
+    }
+
+
+def _plain_words(plain: Mapping[str, TaggedPrompt], *, worn: Sequence[Worn]) -> dict[str, str]:
+    """Return the same as they are drawn."""
+    for field, text in plain.items():
+        refuse_trigger(text.text, field=field)
+    return {field: put_words(text, worn=worn, field=field) for field, text in plain.items()}
 
 
 def _refuse(violations: list[Violation]) -> None:

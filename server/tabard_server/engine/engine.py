@@ -100,7 +100,8 @@ class Engine:
         if can_pack(device=device, dtype=dtype) and not is_compiled:
             self._packed = PackedWeights(bytes_max=None if plan is None else plan.packed)
         rank_rows = table_rows(slot_rank_total)
-        self.slots = SlotTable(self._add_slots(rank_rows=rank_rows), rank_rows=rank_rows)
+        layers = self._add_slots(rank_rows=rank_rows, has_tables=is_compiled)
+        self.slots = SlotTable(layers, rank_rows=rank_rows)
         self._samplers = SamplerPrototypes(base.scheduler_config)
         self._stopwatch = Stopwatch(device)
         models = {component: base.models[component] for component in base.adaptable}
@@ -121,19 +122,7 @@ class Engine:
             stopwatch=self._stopwatch,
         )
         self.can_merge = can_merge
-        self.facts = BaseFacts(
-            native_width=base.native_pixels,
-            native_height=base.native_pixels,
-            pixel_multiple=base.pixel_multiple,
-            latent_factor=base.latent_factor,
-            clip_skip_max=self._text.clip_skip_max,
-            train_timesteps=int(base.scheduler_config["num_train_timesteps"]),
-            prediction=str(base.scheduler_config["prediction_type"]),
-            samplers=self._samplers.names,
-            remarks=base.remarks,
-            dtype=str(dtype).removeprefix("torch."),
-            versions={module.__name__: str(module.__version__) for module in _LIBRARIES},
-        )
+        self.facts = self._say_facts()
 
     @property
     def device(self) -> str:
@@ -262,10 +251,28 @@ class Engine:
         """Return what lies in the slots."""
         return self.slots.residents()
 
+    def _say_facts(self) -> BaseFacts:
+        base = self._base
+        return BaseFacts(
+            native_width=base.native_pixels,
+            native_height=base.native_pixels,
+            pixel_multiple=base.pixel_multiple,
+            latent_factor=base.latent_factor,
+            clip_skip_max=self._text.clip_skip_max,
+            train_timesteps=int(base.scheduler_config["num_train_timesteps"]),
+            prediction=str(base.scheduler_config["prediction_type"]),
+            samplers=self._samplers.names,
+            remarks=base.remarks,
+            dtype=str(self._dtype).removeprefix("torch."),
+            versions={module.__name__: str(module.__version__) for module in _LIBRARIES},
+        )
+
     def _timing_decoding(self, row: Row) -> AbstractContextManager[None]:
         return self._stopwatch.timing("decoding", size=row.spec.drawing.size)
 
-    def _add_slots(self, *, rank_rows: int) -> dict[tuple[str, str], SlottedLayer]:
+    def _add_slots(
+        self, *, rank_rows: int, has_tables: bool
+    ) -> dict[tuple[str, str], SlottedLayer]:
         return {
             (component, name): add_slots(
                 module,
@@ -273,6 +280,7 @@ class Engine:
                 rank_rows=rank_rows,
                 block=self._blocks.index_of(name) if component == "unet" else 0,
                 packed=self._packed if component == "unet" else None,
+                has_tables=has_tables,
             )
             for component, binding in self._bindings.items()
             for name, module in named_layers(self._base, component)
@@ -283,6 +291,7 @@ class Engine:
         """Let go of what can be made again."""
         for binding in self._bindings.values():
             binding.kept.clear()
+            binding.scratch.clear()
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
 
@@ -291,7 +300,8 @@ class Engine:
             return no_merged_copy()
         worn = [] if spec.is_merged_only else adapters_of(spec.stack)
         try:
-            slots = self.slots.acquire(worn)
+            with translating_out_of_memory(self._free_memory):
+                slots = self.slots.acquire(worn)
         except EngineError as error:
             return error
         try:

@@ -94,7 +94,9 @@ class _Unets:
         """Return what to time; rows wear one adapter each, or a stack."""
         one = [[(self._small[n % STACKED], (0.8,))] for n in range(samples)]
         large = [[(self._large[n % 2], (0.8,))] for n in range(samples)]
-        stacked = [[(slot, (0.1 + n / 10,)) for slot in self._small] for n in range(samples)]
+        # Each in another order and at another weight: no two rows are alike.
+        turned = [[*self._small[n:], *self._small[:n]] for n in range(samples)]
+        stacked = [[(slot, (0.1 + n / 10,)) for slot in row] for n, row in enumerate(turned)]
         generator = torch.Generator().manual_seed(1)
         inputs = {
             "sample": torch.randn(samples, 4, SIDE, SIDE, generator=generator),

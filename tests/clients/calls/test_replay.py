@@ -15,7 +15,7 @@ from tabard.calls.call import Caller
 from tabard.calls.options import write_request
 from tabard.calls.replay import Remake, judge, replay
 from tabard.errors import InvalidArgument
-from tabard.releases.wear import Region
+from tabard.pictures.region import Region
 from tabard.result import GeneratedImage
 from tabard_server.jobs.job import Written
 from tabard_server.output.lossy import write_lossy

@@ -79,8 +79,9 @@ class FakeGeneration(generation_service_pb2_grpc.GenerationServiceServicer):
         """Take what is declared where a request says nothing, and warn of another spacing."""
         warnings, drawn = [], type(request)()
         drawn.CopyFrom(request)
-        for one in [] if self.state.is_deaf else worn:
-            said = self.state.resolve(f"{one.adapter}@{one.version}", context).sampling
+        found = [self.state.resolve(f"{one.adapter}@{one.digest}", context) for one in worn]
+        declared = [one.sampling for one in found if not self.state.is_deaf]
+        for said in sorted(declared, key=lambda said: not said.steps.max):
             drawn.sampler = drawn.sampler or next(iter(said.samplers), "")
             if not drawn.num_inference_steps and said.HasField("steps"):
                 drawn.num_inference_steps = int(said.steps.recommended)

@@ -61,7 +61,7 @@ def test_sides_share_the_callers_steps(tmp_path: Path, monkeypatch: pytest.Monke
         {},
         {
             "adapters": refs(f"{LINE}:1:region=a"),
-            "regions": [{"name": "a", "boxes": "0,0,0.5,1"}],
+            "regions": [{"name": "a", "boxes": "0,0,0.5,1", "prompt": "x"}],
         },
     ],
     ids=["exact", "range", "another line", "tag", "base", "regions"],

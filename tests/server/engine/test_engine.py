@@ -6,6 +6,7 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from tabard_server.engine import engine as engine_module
 from tabard_server.engine.engine import Engine
 from tabard_server.engine.load_engine import EngineSettings, load_engine
 from tabard_server.engine.row import Row
+from tabard_server.engine.slots import slot_table
 from tabard_server.engine.slots.packed_weights import PackedWeights
 from tabard_server.engine_port.errors import (
     AdapterMismatch,
@@ -78,6 +80,32 @@ def test_packed_weights_change_no_bit(
 
     assert 0 < engine._packed.bytes <= engine.plan.packed
     assert plain._packed is not None and plain._packed.bytes == 0
+
+
+def test_slots_take_memory_at_first_need(
+    tiny_base: Path, adapters: dict[str, HostAdapter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At a start next to none; what does not fit later is the row's own failure."""
+    settings = EngineSettings(base=str(tiny_base), device="cpu", dtype="float64")
+    engine = load_engine(settings)
+    assert engine.plan is not None
+    assert _slot_bytes(engine) < engine.plan.slots / 1_000
+
+    with monkeypatch.context() as patch:
+        patch.setattr(slot_table, "make_tables", Mock(side_effect=MemoryError))
+        (full,) = engine.open_rows([_spec((adapters["kohya"], 1.0))])
+    _draw(engine, _spec((adapters["kohya"], 1.0)))
+
+    assert isinstance(full, DeviceMemoryFull)
+    assert engine.plan.slots / 1_000 < _slot_bytes(engine) < engine.plan.slots
+    compiled = load_engine(replace(settings, is_compiled=True))
+    assert compiled.plan is not None and _slot_bytes(compiled) == compiled.plan.slots
+
+
+def _slot_bytes(engine: Engine) -> int:
+    """Return what all tables take."""
+    buffers = [one for model in engine._base.models.values() for one in model.named_buffers()]
+    return sum(table.untyped_storage().nbytes() for name, table in buffers if ".slot_" in name)
 
 
 def test_nan_stack_is_not_merged(engine: Engine, adapters: dict[str, HostAdapter]) -> None:

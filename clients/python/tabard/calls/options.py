@@ -21,8 +21,9 @@ from tabard.enums import (
     member_number,
 )
 from tabard.errors import FieldViolation, InvalidArgument
+from tabard.pictures.region import Region
 from tabard.pictures.sources import PictureSource, read_picture
-from tabard.releases.wear import Region, Wear
+from tabard.releases.wear import Wear
 from tabard.v1 import adapter_pb2
 from tabard.v1 import generation_service_pb2 as pb
 

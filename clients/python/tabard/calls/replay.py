@@ -20,9 +20,9 @@ from tabard.errors import FailedPrecondition, FieldViolation, InvalidArgument, N
 from tabard.operations import ServerStatus
 from tabard.pictures.difference import SAME_MAX, PixelDifference, apart
 from tabard.pictures.png_text import damaged
+from tabard.pictures.region import Region
 from tabard.pictures.sources import PictureSource, read_picture
 from tabard.pictures.words import FORMATS, format_of, read_words
-from tabard.releases.wear import Region
 from tabard.replay import (
     CLOSE,
     DIFFERENT,

@@ -123,7 +123,8 @@ def _apart(text: bytes) -> tuple[dict[str, str], str | None]:
         The texts, and what is left; None where anything is unusual.
     """
     try:
-        string = text.decode("utf-8")
+        # Writers fill headers up with blanks.
+        string = text.decode("utf-8").rstrip(" ")
         first = _FIRST.match(string)
         if first is None:
             return {}, string
@@ -213,12 +214,9 @@ def _entry(key: str, row: Any) -> TensorEntry:
 
 
 def _are_sizes(value: Any) -> bool:
-    if not isinstance(value, list):
-        return False
-    for item in value:
-        if type(item) is not int or not 0 <= item <= _DIMENSION_MAX:
-            return False
-    return True
+    return isinstance(value, list) and all(
+        [type(item) is int and 0 <= item <= _DIMENSION_MAX for item in value]
+    )
 
 
 def _check_layout(tensors: Mapping[str, TensorEntry]) -> int:

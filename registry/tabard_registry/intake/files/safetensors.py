@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tabard_registry.intake.files.finite import are_finite
 from tabard_registry.intake.files.headers import BadHeader, read_header
-from tabard_registry.intake.files.layout import Layout, TensorEntry, read_layout
+from tabard_registry.intake.files.layout import Layout, read_layout
 from tabard_registry.intake.files.limits import IntakeLimits
 from tabard_registry.intake.files.sniff import SNIFF_BYTES, describe_stranger
 from tabard_registry.regular_file import open_regular
@@ -84,6 +84,7 @@ class TensorFile:
         self.tensors = layout.tensors
         self.size_bytes = size_bytes
         self.looked_at: set[str] = set()
+        self._numbers: dict[str, float] = {}
         self._bytes: NDArray[np.uint8] | None = None
         self._pages: mmap.mmap | None = None
         self._is_finite: bool | None = None
@@ -117,7 +118,7 @@ class TensorFile:
         Raises:
             OSError: The file is gone.
         """
-        tensors, whole = self.tensors, memoryview(self._map())
+        tensors, whole = self.tensors, self._map().data
         return b"".join([whole[tensors[key].start : tensors[key].end] for key in keys])
 
     def read(self, key: str) -> NDArray[Any]:
@@ -130,6 +131,18 @@ class TensorFile:
         found = self.raw(key)
         if self.tensors[key].dtype == "BF16":
             return (found.astype(np.uint32) << 16).view(np.float32)
+        return found
+
+    def number(self, key: str) -> float:
+        """Return a tensor of one number, which is asked for more than once.
+
+        Raises:
+            KeyError: There is no such tensor, or its type cannot be read.
+            OSError: The file is gone.
+        """
+        found = self._numbers.get(key)
+        if found is None:
+            found = self._numbers[key] = float(self.read(key).reshape(-1)[0])
         return found
 
     def is_finite(self, key: str) -> bool:

@@ -85,7 +85,7 @@ class RegionReader:
         worn: Sequence[Worn],
         masks: Masks,
         prompt: str,
-        prompts: Sequence[str | None],
+        words: Mapping[str, str],
         size: Size,
     ) -> tuple[Region, ...]:
         """Return the parts of a picture; nothing: it is one.
@@ -95,7 +95,7 @@ class RegionReader:
             worn: The stack; its adapters may bring boxes of their own.
             masks: What the files came to.
             prompt: What is drawn everywhere.
-            prompts: What each of the regions says instead, without tags.
+            words: What regions say instead, by their fields.
             size: What is drawn.
 
         Raises:
@@ -114,8 +114,8 @@ class RegionReader:
         if violations:
             raise InvalidRequest(tuple(violations))
         areas = [
-            _wanted_area(one, index=index, masks=masks, prompt=text, size=size)
-            for index, (one, text) in enumerate(zip(wanted, prompts, strict=True))
+            _wanted_area(one, index=index, masks=masks, words=words, size=size)
+            for index, one in enumerate(wanted)
         ]
         areas += [_box_area(region, field="adapters", size=size) for region in own]
         if violations := [*_empty(areas)]:
@@ -208,9 +208,10 @@ def _unused(wanted: Sequence[WantedRegion], *, said: Mapping[str, object]) -> It
 
 
 def _wanted_area(
-    one: WantedRegion, *, index: int, masks: Masks, prompt: str | None, size: Size
+    one: WantedRegion, *, index: int, masks: Masks, words: Mapping[str, str], size: Size
 ) -> _Area:
     field = f"regions[{index}]"
+    prompt = words.get(f"{field}.prompt")
     if one.mask is None:
         boxed = _box_area(one.boxes, field=f"{field}.boxes", size=size)
         return _Area(name=one.name, field=field, boxes=boxed.boxes, mask=boxed.mask, prompt=prompt)

@@ -14,7 +14,10 @@ INDEX = [
     ("mascot", "acme/mascot", "1.0.0", "dreambooth", "a sks mascot"),
     ("fast", "acme/fast", "1.0.0", "lora", "a red circle"),
 ]
-SAMPLING = {"samplers": ["lcm"], "steps": {"max": 8, "recommended": 4}, "spacing": "trailing"}
+SAMPLING = {
+    "watercolor-1.0.0": {"steps": {"recommended": 20}},
+    "fast": {"samplers": ["lcm"], "steps": {"max": 8, "recommended": 4}, "spacing": "trailing"},
+}
 
 
 @pytest.fixture
@@ -34,7 +37,7 @@ def adapters(tmp_path: Path) -> Path:
                 "trigger": "<plum>" if kind == "textual_inversion" else None,
                 "prompt": prompt,
                 "notes": f"notes of {stem}",
-                "sampling": SAMPLING if stem == "fast" else None,
+                "sampling": SAMPLING.get(stem),
             }
         )
     (folder / "index.json").write_text(json.dumps(entries), encoding="utf-8")

@@ -35,7 +35,7 @@ def read(*wanted: WantedRegion, at: tuple[str, ...] = (), **masks: Any) -> tuple
         worn=worn(*at),
         masks={int(key[1:]): file for key, file in masks.items()},
         prompt="a cat",
-        prompts=[one.prompt for one in wanted],
+        words={f"regions[{n}].prompt": one.prompt for n, one in enumerate(wanted) if one.prompt},
         size=(32, 16),
     )
 

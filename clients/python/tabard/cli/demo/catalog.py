@@ -44,6 +44,11 @@ class DemoRelease:
     sampling: Mapping[str, Any]
 
     @property
+    def is_few_step(self) -> bool:
+        """Whether it was made for a few steps."""
+        return "max" in self.sampling.get("steps", {})
+
+    @property
     def short_name(self) -> str:
         """The name without its namespace."""
         return self.adapter.rpartition("/")[2]
@@ -99,19 +104,19 @@ def read_catalog(adapters: Path) -> Catalog:
     """
     entries: list[dict[str, Any]] = json.loads((adapters / INDEX).read_text(encoding="utf-8"))
     releases = [_release(adapters, entry) for entry in entries]
-    loras = [one for one in releases if one.kind == "lora" and not one.sampling]
+    loras = [one for one in releases if one.kind == "lora" and not one.is_few_step]
     style = loras[0] if loras else None
     successor = next((one for one in loras[1:] if style and one.adapter == style.adapter), None)
     partner = next((one for one in loras if style and one.adapter != style.adapter), None)
     word = next((one for one in releases if one.kind == "textual_inversion"), None)
     subject = next((one for one in releases if one.kind.startswith("dreambooth")), None)
-    few_steps = next((one for one in releases if one.sampling), None)
+    few_steps = next((one for one in releases if one.is_few_step), None)
     if not (style and successor and partner and word and subject and few_steps):
         raise FailedPrecondition(
             f"'{adapters / INDEX}' does not name every part of the demo",
             reason="DEMO_MATERIAL_MISSING",
             hint="it needs a style in two versions, another style, a textual inversion, a subject, "
-            "and a release that declares its sampling",
+            "and a release that declares how few steps it takes at most",
         )
     return Catalog(
         style=style,

@@ -169,31 +169,31 @@ class Story:
     def _draw_few_steps(self) -> None:
         style, few = self.catalog.style, self.catalog.few_steps
         steps = int(few.sampling["steps"]["recommended"])
-        sampler = few.sampling["samplers"][0]
-        self._draw(
-            FEW,
-            label=f"{few.short_name} {few.version}",
-            note=f"{steps} steps of {sampler} unguided, as it declares",
-            adapters=(few.adapter,),
-            prompt=style.prompt,
-            said={},
+        rows: tuple[tuple[str, str, str, tuple[str, ...], Mapping[str, Any]], ...] = (
+            (
+                FEW,
+                f"{few.short_name} {few.version}",
+                f"{steps} steps of {few.sampling['samplers'][0]}, as it declares: “{few.prompt}”",
+                (few.adapter,),
+                {},
+            ),
+            (
+                WRONG,
+                "the wrong steps",
+                f"the same release, {steps} steps of {SAMPLER} where the base has them: warned of",
+                (few.adapter,),
+                WRONG_STEPS,
+            ),
+            (
+                FEW_STYLED,
+                f"{style.short_name} + {few.short_name}",
+                f"a style that recommends {STEPS} steps, in {steps}: few steps win",
+                (style.adapter, few.adapter),
+                {},
+            ),
         )
-        self._draw(
-            WRONG,
-            label="the wrong steps",
-            note=f"{steps} of the base's own spacing: the answer warns",
-            adapters=(few.adapter,),
-            prompt=style.prompt,
-            said=WRONG_STEPS,
-        )
-        self._draw(
-            FEW_STYLED,
-            label=f"{style.short_name} + {few.short_name}",
-            note=f"a style in {steps} steps: few steps win",
-            adapters=(style.adapter, few.adapter),
-            prompt=style.prompt,
-            said={},
-        )
+        for key, label, note, adapters, said in rows:
+            self._draw(key, label=label, note=note, adapters=adapters, prompt=few.prompt, said=said)
 
     def _release(self, release: DemoRelease, *, reason: str) -> None:
         name = f"{release.adapter}@{release.version}"

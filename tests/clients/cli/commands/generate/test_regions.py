@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tabard.cli.commands.generate.regions import put_regions, split_masks
-from tabard.releases.wear import Region
+from tabard.pictures.region import Region
 from tests.clients.cli.conftest import Tabard
 from tests.clients.fakes.server import FakeServer
 

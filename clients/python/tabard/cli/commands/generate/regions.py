@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from tabard.cli.session import together
-from tabard.releases.wear import Region
+from tabard.pictures.region import Region
 
 with_regions = together(
     click.option(
