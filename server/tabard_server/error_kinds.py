@@ -76,6 +76,8 @@ KINDS: Mapping[type[Exception], Kind] = {
     errors.TooLarge: Kind.TOO_LARGE,
     errors.MethodUnknown: Kind.UNIMPLEMENTED,
     errors.ServiceUnknown: Kind.NOT_FOUND,
+    # Asked again as it is, it would be withheld again.
+    errors.ImageWithheld: Kind.PRECONDITION,
     errors.NotServing: Kind.UNAVAILABLE,
     errors.RequestIdTaken: Kind.EXISTS,
     errors.ReadElsewhere: Kind.ABORTED,

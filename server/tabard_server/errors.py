@@ -14,6 +14,7 @@ ServerError
 ├── TooLarge             more than this server has room for, however long one waits
 ├── MethodUnknown        there is no such method here: compare versions
 ├── ServiceUnknown       health is asked of a service that is not here
+├── ImageWithheld        the safety classifier lets no caller have the picture: ask otherwise
 ├── NotServing           this server takes no new work, or has stopped: go to another
 ├── RequestIdTaken       the request id stands for something else, or for what is gone: take another
 ├── ReadElsewhere        a newer call with the same request id has the job now
@@ -216,6 +217,12 @@ class ServiceUnknown(ServerError):
     """There is no such service on this server, whose health could be told."""
 
     reason = "SERVICE_UNKNOWN"
+
+
+class ImageWithheld(ServerError):
+    """The picture was drawn, and the server's policy lets nobody have it."""
+
+    reason = "IMAGE_WITHHELD"
 
 
 class NotServing(ServerError):

@@ -192,7 +192,7 @@ class Limits(BaseModel):
     lookup_pictures_max: PositiveInt = 16_384
     """Pictures of evidence whose looks are kept in memory, to find a picture again."""
     encoder_bytes_max: PositiveInt = 4_096 * MEBIBYTE
-    """Weights of one learned encoder."""
+    """Weights of one learned encoder, or of the safety classifier."""
     grid_bytes_max: PositiveInt = 256 * 1_024
     """Bytes of the document of a grid."""
     canary_pairs_max: PositiveInt = 2

@@ -21,6 +21,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from tabard_server.access.settings import IdentitySettings, TlsSettings, is_loopback
+from tabard_server.c2pa.settings import C2paSettings
 from tabard_server.encoders.settings import EncoderSettings
 from tabard_server.engine_port.device import DEVICE, DEVICES, Dtype, nearest_device
 from tabard_server.engine_port.errors import UnknownSampler
@@ -29,6 +30,7 @@ from tabard_server.engine_port.samplers import resolve_sampler
 from tabard_server.errors import BadSettings
 from tabard_server.judgement.verdict import GatePolicy
 from tabard_server.limits import VALUES, Limits, TenantLimits
+from tabard_server.safety.settings import SafetySettings
 from tabard_server.telemetry.logs import LogFormat, LogLevel
 from tabard_server.webhooks.settings import JobsSettings
 
@@ -122,6 +124,12 @@ class Settings(BaseSettings):
     registry. Servers may share it."""
     checkpoint_records: NonNegativeInt = 1_000
     """A checkpoint is kept every so many records; 0: never."""
+    advertise: Annotated[str, Field(max_length=256)] = ""
+    """Address at which others reach this server; told to operators who ask for the replicas of its
+    registry, and to nobody else; empty: its machine's name alone is told."""
+    heartbeat_seconds: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] = 60.0
+    """How often it says in its registry that it is there and how it stands; 0: never, and the
+    others do not know of it."""
     base: str = "demo"
     """`demo`, a diffusers folder, a `.safetensors` file, or a hub id."""
     base_config: str | None = None
@@ -201,6 +209,8 @@ class Settings(BaseSettings):
     defaults: Defaults = Defaults()
     evaluation: GatePolicy = GatePolicy()
     jobs: JobsSettings = JobsSettings()
+    c2pa: C2paSettings = C2paSettings()
+    safety: SafetySettings = SafetySettings()
 
     @classmethod
     def settings_customise_sources(

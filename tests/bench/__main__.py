@@ -34,6 +34,7 @@ from tests.bench.costs import (
     identity_cost,
     region_cost,
     shadow_cost,
+    step_cost,
 )
 from tests.bench.registry import scale
 from tests.bench.workload import CROWD, STEPS, Measured, mixed_crowd, ratio, spread
@@ -95,6 +96,12 @@ def _steps(chosen: argparse.Namespace) -> object:
 def _regions(chosen: argparse.Namespace) -> object:
     measured = region_cost.run(device=chosen.device, rounds=chosen.rounds)
     region_cost.report(measured)
+    return measured
+
+
+def _adapters(chosen: argparse.Namespace) -> object:
+    measured = step_cost.run(rounds=chosen.rounds)
+    step_cost.report(measured)
     return measured
 
 
@@ -215,6 +222,7 @@ _PARTS: dict[str, Callable[[argparse.Namespace], object]] = {
     "traffic": _traffic,
     "steps": _steps,
     "regions": _regions,
+    "adapters": _adapters,
     "load": _load,
     "commands": _commands,
     "identity": _identity,

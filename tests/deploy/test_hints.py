@@ -22,7 +22,7 @@ PACKAGES = (
     "registry/tabard_registry",
     "server/tabard_server",
 )
-INSTALL = re.compile(r"pip install '([a-z-]+)\[([a-z]+)\]'")
+INSTALL = re.compile(r"pip install '([a-z-]+)\[([a-z0-9]+)\]'")
 DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
 
 
@@ -82,7 +82,7 @@ def test_documents_name_this_distribution(document: Path) -> None:
     """In the documents likewise: whatever has an extra in quotes or backticks is ours."""
     text = document.read_text(encoding="utf-8")
 
-    for name, extra in re.findall(r"['`]([\w-]+)\[([a-z]+)\]", text):
+    for name, extra in re.findall(r"['`]([\w-]+)\[([a-z0-9]+)\]", text):
         assert name == PROJECT["name"]
         assert extra in PROJECT["optional-dependencies"]
 

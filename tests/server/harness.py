@@ -34,6 +34,7 @@ from tabard_server.engine_port.drawing import Pixels
 from tabard_server.judgement.pictures.encoder import Encoder
 from tabard_server.limits import Limits
 from tabard_server.rpc.front import Front
+from tabard_server.safety.check import Classify
 from tabard_server.settings import Defaults, Settings
 from tabard_server.startup.resources import Resources
 from tests.server.fakes import UNET_MODULE, WIDTH, FakeEngine, FakeLoader
@@ -163,6 +164,7 @@ async def serving(
     limits: Limits | None = None,
     store: Store | None = None,
     encoders: Sequence[Encoder] = (),
+    classify: Classify | None = None,
     **changes: Any,
 ) -> AsyncIterator[Server]:
     """Run a server for the length of a block; nothing is left behind.
@@ -173,6 +175,7 @@ async def serving(
         limits: Its bounds.
         store: Where its registry is.
         encoders: Those that were trained.
+        classify: Its safety classifier.
         changes: Settings of its own.
     """
     engine = engine or FakeEngine()
@@ -199,6 +202,7 @@ async def serving(
         load_adapter=loader,
         forget_file=forgotten.append,
         encoders=tuple(encoders),
+        classify=classify,
     )
     front = Front(settings)
     await front.open()

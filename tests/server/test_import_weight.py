@@ -10,13 +10,17 @@ import tabard_server
 ROOT = Path(tabard_server.__file__).parent
 DRAWING = {"adapters", "encoders", "engine", "extraction", "pickles"}
 """Rooms that may; beside them only the composition root, which calls them late."""
+LATE = {("safety", "loading")}
+"""Modules of other rooms that the composition root alone calls, late as well."""
 HEAVY = {"accelerate", "diffusers", "peft", "torch", "transformers"}
 
 
 def light_modules() -> list[str]:
     """Name every module outside of those rooms."""
     files = (file.relative_to(ROOT).with_suffix("") for file in sorted(ROOT.rglob("*.py")))
-    parts = [file.parts for file in files if file.parts[0] not in DRAWING]
+    parts = [
+        file.parts for file in files if file.parts[0] not in DRAWING and file.parts not in LATE
+    ]
     return [".".join(("tabard_server", *one)).removesuffix(".__init__") for one in parts]
 
 

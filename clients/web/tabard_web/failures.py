@@ -56,8 +56,10 @@ _STATUSES_OF_REASONS = {
     "METHOD_NOT_ALLOWED": 405,
     "BODY_TOO_SLOW": 408,
     "BODY_TOO_LARGE": 413,
+    # As OpenAI answers it: asked again as it is, it comes to the same.
+    "IMAGE_WITHHELD": 400,
 }
-"""What HTTP itself has a status for."""
+"""What HTTP itself has a status for, or tools expect another of."""
 
 
 def status_of(error: TabardError) -> int:
@@ -81,7 +83,7 @@ class Failures:
 
     async def on_error(self, request: Request, error: Exception) -> Response:
         """Answer whatever was raised; what nobody foresaw tells nothing of itself."""
-        answer = self.answer(request.url.path, told_as(error))
+        answer = self.answer(request.scope["path"], told_as(error))
         if isinstance(error, HTTPException):
             # As `Allow`, which says how else a path may be asked.
             answer.headers.update(error.headers or {})

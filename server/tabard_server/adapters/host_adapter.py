@@ -5,7 +5,7 @@ In: a verified canonical file and its manifest. Out: a `HostAdapter`, scale fold
 Knows nothing of devices, rows or files.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -20,6 +20,9 @@ MAGNITUDE_ROWS = 3
 """Rank rows that hold what a slot must know of magnitudes, beside the factors."""
 
 _ALIGNMENT_BYTES = 16
+
+_Piece = tuple[torch.Tensor, torch.dtype, float]
+"""What is copied into a slab, as which dtype, and what it is multiplied with."""
 
 
 class NotRepresentable(ValueError):
@@ -154,11 +157,12 @@ def pack(
         NotRepresentable: A factor is too large for `dtype`.
     """
     return lay_out(
-        {(layer.component, layer.module): _fold(layer, dtype=dtype) for layer in canonical.layers},
+        {(layer.component, layer.module): _unscaled(layer) for layer in canonical.layers},
         digest=str(manifest.digest),
         kind=manifest.kind,
         tokens=tuple(_take_tokens(canonical, manifest=manifest)),
         changes=tuple(map(_as_stored, canonical.changes)),
+        scales=[layer.scale for layer in canonical.layers],
         dtype=dtype,
         is_pinned=is_pinned,
     )
@@ -171,27 +175,30 @@ def lay_out(
     kind: str = "lora",
     tokens: tuple[TokenVectors, ...] = (),
     changes: tuple[HostChange, ...] = (),
+    scales: Sequence[float] | None = None,
     dtype: torch.dtype = torch.float32,
     is_pinned: bool = False,
 ) -> HostAdapter:
     """Copy everything into one slab: factors in `dtype`, magnitudes wide, parts as they are.
 
+    Args:
+        layers: Deltas by (component, module).
+        digest: `sha256:…` of the release.
+        kind: `lora`, `dreambooth` or `textual_inversion`.
+        tokens: Placeholders.
+        changes: What only a merged copy can wear.
+        scales: What the `up` of each layer is multiplied with, in its order; None: nothing.
+        dtype: The engine's dtype.
+        is_pinned: Whether the slab is page-locked.
+
     Raises:
         NotRepresentable: A factor is too large for `dtype`.
     """
-    pieces = list(_pieces(layers, changes=changes, dtype=dtype))
-    offsets = [0]
-    for piece, kept in pieces:
-        offsets.append(_aligned(offsets[-1] + piece.numel() * kept.itemsize))
-    slab = torch.empty(offsets[-1], dtype=torch.uint8, pin_memory=is_pinned) if pieces else None
-    views: list[torch.Tensor] = []
-    for (piece, kept), start, end in zip(pieces, offsets, offsets[1:], strict=False):
-        assert slab is not None
-        stop = start + piece.numel() * kept.itemsize
-        views.append(slab[start:stop].view(kept).view(piece.shape).copy_(piece))
-        if stop < end:
-            # Slabs are kept on disk: no bytes of other things may lie between the views.
-            slab[stop:end] = 0
+    factors = zip(layers.values(), scales or [1.0] * len(layers), strict=True)
+    pieces = list(_pieces(factors, changes=changes, dtype=dtype))
+    slab, views = _new_slab(pieces, is_pinned=is_pinned)
+    for view, (piece, _, scale) in zip(views, pieces, strict=True):
+        _copy_scaled(piece, view, scale=scale)
     remaining = iter(views)
     laid = _as_layers(layers, views=remaining)
     _check_range(laid, dtype=dtype)
@@ -238,15 +245,62 @@ def wide(dtype: torch.dtype) -> torch.dtype:
 
 
 def _pieces(
-    layers: Mapping[LayerKey, PackedLayer], *, changes: tuple[HostChange, ...], dtype: torch.dtype
-) -> Iterator[tuple[torch.Tensor, torch.dtype]]:
-    """Yield what lies in a slab, layers first, and in which dtype."""
-    for layer in layers.values():
-        for tensor in layer.tensors():
-            yield tensor, wide(dtype) if tensor is layer.magnitude else dtype
+    factors: Iterable[tuple[PackedLayer, float]],
+    *,
+    changes: tuple[HostChange, ...],
+    dtype: torch.dtype,
+) -> Iterator[_Piece]:
+    """Yield what lies in a slab, layers first, in which dtype, and what it is multiplied with."""
+    for layer, scale in factors:
+        yield layer.down, dtype, 1.0
+        yield layer.up, dtype, scale
+        if layer.magnitude is not None:
+            yield layer.magnitude, wide(dtype), 1.0
     for change in changes:
         for tensor in change.parts.values():
-            yield tensor, tensor.dtype
+            yield tensor, tensor.dtype, 1.0
+
+
+def _new_slab(
+    pieces: Sequence[_Piece], *, is_pinned: bool
+) -> tuple[torch.Tensor | None, list[torch.Tensor]]:
+    """Make a slab, and a view for each piece; what lies between them is zero."""
+    if not pieces:
+        return None, []
+    starts, stop = [], 0
+    for piece, dtype, _ in pieces:
+        starts.append(_aligned(stop))
+        stop = starts[-1] + piece.numel() * dtype.itemsize
+    slab = torch.empty(_aligned(stop), dtype=torch.uint8, pin_memory=is_pinned)
+    # There are hundreds: one call for each view, through one tensor of each dtype.
+    flat = {dtype: slab.view(dtype) for dtype in {dtype for _, dtype, _ in pieces}}
+    views = []
+    for (piece, dtype, _), start, end in zip(pieces, starts, [*starts[1:], len(slab)], strict=True):
+        shape, stride = piece.shape, _dense_strides(piece.shape)
+        views.append(flat[dtype].as_strided(shape, stride, start // dtype.itemsize))
+        stop = start + piece.numel() * dtype.itemsize
+        if stop < end:
+            # Slabs are kept on disk: no bytes of other things may lie between the views.
+            slab[stop:end] = 0
+    return slab, views
+
+
+def _dense_strides(shape: Sequence[int]) -> list[int]:
+    strides = [1]
+    for size in reversed(shape[1:]):
+        strides.insert(0, strides[0] * size)
+    return strides[: len(shape)]
+
+
+def _copy_scaled(piece: torch.Tensor, view: torch.Tensor, *, scale: float) -> None:
+    """Multiply a factor in float32 at least, and round it once."""
+    if scale == 1.0:
+        view.copy_(piece)
+    elif view.dtype == wide(view.dtype):
+        view.copy_(piece).mul_(scale)
+    else:
+        # Narrowed before it is copied: a transposed copy is fast in one dtype.
+        view.copy_(piece.to(wide(view.dtype)).mul(scale).to(view.dtype))
 
 
 def _as_layers(
@@ -299,15 +353,12 @@ def _take_tokens(canonical: Canonical, *, manifest: Manifest) -> Iterator[TokenV
         )
 
 
-def _fold(layer: Layer, *, dtype: torch.dtype) -> PackedLayer:
-    """Fold the scale into `up`, and narrow it at once: a transposed copy is fast in one dtype.
-
-    The arrays are private maps of the file, read once.
-    """
+def _unscaled(layer: Layer) -> PackedLayer:
+    """See a layer's arrays, which are private maps of the file, as they shall lie."""
     magnitude = layer.magnitude
     return PackedLayer(
         down=torch.from_numpy(layer.down).flatten(1),
-        up=(torch.from_numpy(layer.up).to(wide(dtype)) * layer.scale).to(dtype).T,
+        up=torch.from_numpy(layer.up).T,
         magnitude=None if magnitude is None else torch.from_numpy(magnitude),
         magnitude_axis=layer.magnitude_axis,
     )

@@ -16,7 +16,7 @@ from tabard_registry.identity.roles import Role
 from tabard_registry.state.sight import namespaces_needed
 from tabard_server.admission.controls import check_windows
 from tabard_server.admission.declared import DeclaredSampling
-from tabard_server.admission.embeddings import put_words
+from tabard_server.admission.embeddings import put_words, unheeded
 from tabard_server.admission.numbers import DRAWN_SEED_MAX, Bounds, images_of
 from tabard_server.admission.pictures import NO_PICTURE, PictureReading
 from tabard_server.admission.prompts import PromptChecker
@@ -44,6 +44,7 @@ class Admission:
         declared: DeclaredSampling,
         regions: RegionReader,
         limits: Limits,
+        shows_previews: bool = True,
         clock: Callable[[], float],
         new_id: Callable[[], str],
         draw_seed: Callable[[int], int],
@@ -58,6 +59,7 @@ class Admission:
             declared: Reads how releases want to be sampled.
             regions: Reads the parts of a picture.
             limits: The bounds of this server.
+            shows_previews: Whether callers may see unfinished images.
             clock: Monotonic seconds.
             new_id: Returns a fresh job id.
             draw_seed: Returns a number from 0 to its argument.
@@ -69,6 +71,7 @@ class Admission:
         self._declared = declared
         self._regions = regions
         self._limits = limits
+        self._shows_previews = shows_previews
         self._clock = clock
         self._new_id = new_id
         self._draw_seed = draw_seed
@@ -136,8 +139,9 @@ class Admission:
             sampler, walk = self._walks.read(wanted)
             _refuse(self._bounds.check(replace(spec, wanted=wanted), picture_size=reading.size))
         words = _plain_words(plain, worn=worn)
-        prompt, put_in = put_triggers(
+        prompt, away, put_in = put_triggers(
             put_words(tagged, worn=worn, field="prompt"),
+            away=words["negative_prompt"],
             worn=worn,
             is_auto=wanted.auto_trigger,
             syntax=style.syntax,
@@ -145,7 +149,7 @@ class Admission:
         drawing = self._bounds.draw(
             wanted,
             prompt=prompt,
-            negative_prompt=words["negative_prompt"],
+            negative_prompt=away,
             style=style,
             sampler=sampler,
             walk=walk,
@@ -161,10 +165,9 @@ class Admission:
         )
         _refuse(self._bounds.check_parts(drawing))
         check_windows(worn, drawing=drawing)
-        windows, violations = self._prompts.read_words(
-            drawing, worn=worn, may_lack_words=spec.may_lack_words
-        )
-        _refuse(violations)
+        read = self._prompts.read_words(drawing, worn=worn, may_lack_words=spec.may_lack_words)
+        _refuse(read.violations)
+        warnings += tuple(unheeded(drawing, worn=worn, away=read.away))
         first = self._draw_seed(DRAWN_SEED_MAX) if spec.seed is None else spec.seed
         return Job(
             id=self._new_id() if spec.again is None else spec.again.job_id,
@@ -173,11 +176,11 @@ class Admission:
             worn=worn,
             seeds=tuple(first + index for index in range(images_of(spec))),
             is_deterministic=spec.is_deterministic,
-            preview_every=spec.preview_every,
+            preview_every=spec.preview_every if self._shows_previews else 0,
             registry_seq=state.seq,
             admitted_at=now,
             deadline_at=None if spec.seconds_left is None else now + spec.seconds_left,
-            prompt_windows=windows,
+            prompt_windows=read.windows,
             identity=spec.identity,
             tenant=spec.caller.tenant,
             priority=spec.priority,

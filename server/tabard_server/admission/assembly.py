@@ -33,17 +33,22 @@ def bounds_for(engine: EnginePort[Any], settings: Settings) -> Bounds:
     )
 
 
+def walks_for(engine: EnginePort[Any], settings: Settings) -> WalkReader:
+    """Return what reads how steps lie."""
+    return WalkReader(
+        resolve_sampler=engine.resolve_sampler,
+        samplers=engine.facts.samplers,
+        train_timesteps=engine.facts.train_timesteps,
+        default_sampler=settings.defaults.sampler,
+    )
+
+
 def admission_for(
     engine: EnginePort[Any], settings: Settings, *, bounds: Bounds, verifier: Verifier
 ) -> Admission:
     """Return an admission with real clocks, ids and seeds."""
     limits, defaults = settings.limits, settings.defaults
-    walks = WalkReader(
-        resolve_sampler=engine.resolve_sampler,
-        samplers=engine.facts.samplers,
-        train_timesteps=engine.facts.train_timesteps,
-        default_sampler=defaults.sampler,
-    )
+    walks = walks_for(engine, settings)
     rng = random.SystemRandom()
     return Admission(
         bounds=bounds,
@@ -76,6 +81,7 @@ def admission_for(
             regions_max=limits.regions_per_request_max,
         ),
         limits=limits,
+        shows_previews=not settings.safety.hides_previews,
         clock=time.monotonic,
         new_id=lambda: secrets.token_hex(16),
         draw_seed=lambda most: rng.randint(0, most),

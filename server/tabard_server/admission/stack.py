@@ -124,7 +124,7 @@ class Stacker:
             raise InvalidRequest(tuple(violations))
         read = [self._read(one) for one in asked]
         names = [str(one.ref.adapter) for one in read]
-        named = refs_named(texts, asked=names)
+        named = refs_named(texts, asked=[*names, *(one.text for one in read)])
         read += [self._read(_Asked(field="prompt", text=text)) for text in named]
         for one in read:
             namespace = one.ref.adapter.namespace

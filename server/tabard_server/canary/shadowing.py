@@ -119,7 +119,7 @@ class Shadowing:
                     if isinstance(event, Accepted) and asked is not None:
                         served = self._begin(asked, event.job)
                     elif isinstance(event, ImageReady) and event.index == 0:
-                        _settle(served, event.content)
+                        _serve(served, event)
                     yield event
             except RowNotFinite:
                 _settle(served, None)
@@ -269,6 +269,14 @@ def _asked(spec: JobSpec, job: Job) -> list[Release]:
     asked = releases_by_place(job, count=len(spec.adapters))
     assert asked is not None, "only plain stacks are paired"
     return asked
+
+
+def _serve(served: asyncio.Future[bytes | None] | None, image: ImageReady) -> None:
+    """Hand over what the caller was served; one that was altered shows nothing of a release."""
+    if image.is_altered and served is not None:
+        served.cancel()
+    else:
+        _settle(served, image.content)
 
 
 def _settle(served: asyncio.Future[bytes | None] | None, png: bytes | None) -> None:

@@ -30,6 +30,7 @@ from tabard_server.engine.row_text import RowTextEncoder
 from tabard_server.engine.sampling.readback import Readback
 from tabard_server.engine.sampling.sampler_prototypes import SamplerPrototypes
 from tabard_server.engine.sampling.vae import LatentSpace
+from tabard_server.engine.slots.packed_weights import PackedWeights, can_pack
 from tabard_server.engine.slots.slot_table import SlotTable, table_rows
 from tabard_server.engine.slots.slotted_layers import Binding, SlottedLayer, add_slots, is_slottable
 from tabard_server.engine.text.conditioning import Conditioning
@@ -95,6 +96,9 @@ class Engine:
         self._weights.note_kept(device=device)
         self._bindings = {component: Binding() for component in base.adaptable}
         self._blocks = UNetBlocks(self.profile.modules["unet"])
+        self._packed = None
+        if can_pack(device=device, dtype=dtype) and not is_compiled:
+            self._packed = PackedWeights(bytes_max=None if plan is None else plan.packed)
         rank_rows = table_rows(slot_rank_total)
         self.slots = SlotTable(self._add_slots(rank_rows=rank_rows), rank_rows=rank_rows)
         self._samplers = SamplerPrototypes(base.scheduler_config)
@@ -272,6 +276,7 @@ class Engine:
                 binding=binding,
                 rank_rows=rank_rows,
                 block=self._blocks.index_of(name) if component == "unet" else 0,
+                packed=self._packed if component == "unet" else None,
             )
             for component, binding in self._bindings.items()
             for name, module in named_layers(self._base, component)

@@ -112,17 +112,21 @@ class JobSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PutIn:
-    """Trigger words that a request asked to have put into its prompt.
+    """Trigger words that a request asked to have put into its prompts.
 
     Attributes:
         prompt: The prompt without them, in which `{trigger}` may stand.
         is_auto: Whether it was to be done without that.
         words: Those that were put in.
+        negative_prompt: The negative prompt without them.
+        negative_words: Those that were put into that.
     """
 
     prompt: str
     is_auto: bool
     words: tuple[str, ...]
+    negative_prompt: str = ""
+    negative_words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,13 +291,17 @@ class Preview:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageReady:
-    """A finished image as a file, and its provenance as JSON."""
+    """A finished image as a file, and its provenance as JSON.
+
+    `is_altered`: it is not what was drawn, as where the safety classifier had it blurred.
+    """
 
     index: int
     content: bytes
     seed: int
     provenance_json: str
     format: ImageFormat = "png"
+    is_altered: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,13 +15,18 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from tabard_server.errors import JobCancelled, OutOfTime, ReleaseWithdrawn
+from tabard_server.errors import ImageWithheld, JobCancelled, OutOfTime, ReleaseWithdrawn
 from tabard_server.jobs.job import Job
 from tabard_server.jobs.run import JobRun
 from tabard_server.settings import Settings
 from tabard_server.telemetry.logs import log_event
 
-_OUTCOMES = {OutOfTime: "expired", JobCancelled: "cancelled", ReleaseWithdrawn: "withdrawn"}
+_OUTCOMES = {
+    OutOfTime: "expired",
+    JobCancelled: "cancelled",
+    ReleaseWithdrawn: "withdrawn",
+    ImageWithheld: "withheld",
+}
 _WINDOW_SECONDS = 1.0
 _GOOD = ("done", "cancelled", "attached")
 

@@ -12,8 +12,9 @@ from collections.abc import Callable
 
 from tabard_server.adapters.host_memory import Lease
 from tabard_server.engine_port.stack import Stack
-from tabard_server.errors import OutOfTime
+from tabard_server.errors import OutOfTime, ServerError
 from tabard_server.jobs.job import Done, Event, Failed, ImageReady, Job, Progress
+from tabard_server.jobs.lacking import error_of
 from tabard_server.jobs.outbox import Outbox
 from tabard_server.jobs.times import Times
 from tabard_server.jobs.waiting_room import Seats
@@ -58,6 +59,7 @@ class JobRun:
         self._on_row_begun = on_row_begun
         self._clock = clock
         self._images_left = len(job.seeds)
+        self._lacking: dict[int, ServerError] = {}
         self.steps_done = 0
         self._begun_at: float | None = None
         self._is_ended = False
@@ -70,7 +72,7 @@ class JobRun:
 
     @property
     def images_left(self) -> int:
-        """Images that are not delivered."""
+        """Images that nothing came of yet."""
         return self._images_left
 
     @property
@@ -131,13 +133,15 @@ class JobRun:
         self.outbox.put(event)
 
     def deliver(self, image: ImageReady) -> None:
-        """Send a finished image; the last one ends the job well."""
+        """Send a finished image; the last one ends the job, well if none is lacking."""
         self.outbox.put(image)
+        self._count_image()
+
+    def forgo(self, index: int, error: ServerError) -> None:
+        """Send one image to nobody, and the others all the same; the job ends with the error."""
         with self._lock:
-            self._images_left -= 1
-            is_last = self._images_left == 0
-        if is_last:
-            self._end(None)
+            self._lacking[index] = error
+        self._count_image()
 
     def fail(self, error: Exception) -> None:
         """End the job without its remaining images. Idempotent; the first end counts."""
@@ -151,6 +155,13 @@ class JobRun:
                 hint="allow more time, or ask for fewer steps or images",
             )
         )
+
+    def _count_image(self) -> None:
+        with self._lock:
+            self._images_left -= 1
+            is_last = self._images_left == 0
+        if is_last:
+            self._end(error_of(self._lacking, seeds=self.job.seeds) if self._lacking else None)
 
     def _end(self, error: Exception | None) -> None:
         with self._lock:

@@ -40,5 +40,9 @@ def marked(*, is_composite: bool, provenance_json: str = "") -> str:
     if provenance_json:
         inner = f"<tabard:provenance>{escape(provenance_json)}</tabard:provenance>"
         told = f' xmlns:tabard="{NAMESPACE}">{inner}</rdf:Description>'
-    source = COMPOSITE if is_composite else TRAINED
-    return _XMP.format(source=source, told=told)
+    return _XMP.format(source=source_of(is_composite=is_composite), told=told)
+
+
+def source_of(*, is_composite: bool) -> str:
+    """Return the IPTC's word for how a picture came to be."""
+    return COMPOSITE if is_composite else TRAINED

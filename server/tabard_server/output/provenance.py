@@ -9,7 +9,7 @@ requests leave equal files, but for the id of a trace where one is kept.
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from tabard_server.jobs.words.controls import write_controls
 from tabard_server.jobs.words.prompt_tags import write_tag
 from tabard_server.output.lossy import write_lossy
 from tabard_server.output.marking import add_marking, marked
+from tabard_server.safety.verdict import Verdict
 from tabard_server.version import tabard_version
 
 JSON_CHUNK = "tabard"
@@ -76,7 +77,9 @@ def origin_of(engine: EnginePort[Any], *, registry: Registry) -> Origin:
     )
 
 
-def describe(job: Job, *, index: int, origin: Origin) -> dict[str, Any]:
+def describe(
+    job: Job, *, index: int, origin: Origin, verdict: Verdict | None = None
+) -> dict[str, Any]:
     """Return the provenance of one image as plain data.
 
     Its index is not part of it: image 2 of seed 7 is image 0 of seed 9, to the byte.
@@ -99,15 +102,20 @@ def describe(job: Job, *, index: int, origin: Origin) -> dict[str, Any]:
         "deterministic": job.is_deterministic,
         "engine": {"device": origin.device, "dtype": origin.dtype},
         "versions": dict(origin.versions),
+        # Whoever makes a file with loss again has to know with how much.
+        **({"written": asdict(job.written)} if job.written.format != "png" else {}),
         **_describe_drawing(job.drawing),
         **({"prompt_windows": job.prompt_windows} if job.prompt_windows > 1 else {}),
         **({"trigger": _describe_put_in(job.put_in)} if job.put_in else {}),
         **({"warnings": _describe_warnings(job)} if job.warnings else {}),
+        **({} if verdict is None else {"safety": verdict.describe()}),
         **({} if job.is_deterministic else _describe_trace(job)),
     }
 
 
-def write_parameters(job: Job, *, index: int, origin: Origin) -> str:
+def write_parameters(
+    job: Job, *, index: int, origin: Origin, verdict: Verdict | None = None
+) -> str:
     """Write what A1111 and the tools around it read."""
     layered = [worn for worn in job.worn if worn.release.kind != "textual_inversion"]
     taught = [worn for worn in job.worn if worn.release.kind == "textual_inversion"]
@@ -133,6 +141,8 @@ def write_parameters(job: Job, *, index: int, origin: Origin) -> str:
     if taught:
         pairs = [(t.token, w.release.digest.hex[:12]) for w in taught for t in w.release.tokens]
         facts["TI hashes"] = _quote(", ".join(f"{token}: {short}" for token, short in pairs))
+    if verdict is not None:
+        facts["Safety check"] = str(verdict)
     facts["Version"] = f"tabard {origin.tabard}"
     lines = [" ".join([drawing.prompt, *tags])]
     if drawing.negative_prompt:
@@ -141,7 +151,9 @@ def write_parameters(job: Job, *, index: int, origin: Origin) -> str:
     return "\n".join(lines)
 
 
-def encode_image(pixels: Pixels, *, job: Job, index: int, origin: Origin) -> tuple[bytes, str]:
+def encode_image(
+    pixels: Pixels, *, job: Job, index: int, origin: Origin, verdict: Verdict | None = None
+) -> tuple[bytes, str]:
     """Return the file with its provenance, and the JSON that is returned beside it.
 
     The JSON beside the image also names the job, its index in that, the log position and the trace.
@@ -151,13 +163,14 @@ def encode_image(pixels: Pixels, *, job: Job, index: int, origin: Origin) -> tup
         job: The job.
         index: Which of its images.
         origin: What all images share.
+        verdict: Of the safety classifier; None: nobody looked at it.
 
     Raises:
         InvalidRequest: What it says of itself does not fit into its format.
     """
-    document = describe(job, index=index, origin=origin)
+    document = describe(job, index=index, origin=origin, verdict=verdict)
     texts = {
-        A1111_CHUNK: write_parameters(job, index=index, origin=origin),
+        A1111_CHUNK: write_parameters(job, index=index, origin=origin, verdict=verdict),
         JSON_CHUNK: _json(document),
     }
     beside = document | {
@@ -233,7 +246,11 @@ def _describe_walk(walk: Walk) -> dict[str, Any]:
 
 def _describe_put_in(put_in: PutIn) -> dict[str, Any]:
     """Say the prompt as it was asked for; the one that was drawn stands in `prompt`."""
-    return {"prompt": put_in.prompt, "auto": put_in.is_auto, "words": list(put_in.words)}
+    told = {"prompt": put_in.prompt, "auto": put_in.is_auto, "words": list(put_in.words)}
+    if put_in.negative_words:
+        told["negative_prompt"] = put_in.negative_prompt
+        told["negative_words"] = list(put_in.negative_words)
+    return told
 
 
 def _describe_warnings(job: Job) -> list[dict[str, str]]:

@@ -13,12 +13,14 @@ from typing import Unpack
 from tabard_registry import RegistryError
 from tabard_registry.place import open_store
 from tabard_server.access.certificate_files import CertificateFiles
+from tabard_server.c2pa.signer import signer_for
 from tabard_server.encoders.files import require_encoders
 from tabard_server.engine.base.place import require_base
 from tabard_server.engine_port.device import require_device
 from tabard_server.engine_port.errors import EngineError
 from tabard_server.errors import BadSettings
 from tabard_server.life.ready_file import remove_stale, require_place
+from tabard_server.safety.files import require_classifier
 from tabard_server.settings import Settings
 from tabard_server.settings_sources import Sources, read_settings, service_variables
 from tabard_server.telemetry.logs import log_event, set_up_logging
@@ -72,6 +74,12 @@ def _places(settings: Settings) -> _Trials:
         )
     if settings.tls.is_on:
         trials["tls.certificate"] = partial(CertificateFiles, settings.tls)
+    if settings.c2pa.is_on:
+        trials["c2pa.certificate"] = partial(signer_for, settings.c2pa)
+    if settings.safety.is_on:
+        trials["safety.path"] = partial(
+            require_classifier, settings.safety, bytes_max=settings.limits.encoder_bytes_max
+        )
     if settings.base_config is not None:
         trials["base_config"] = partial(require_base, settings.base_config)
     if settings.ready_file is not None:
@@ -86,7 +94,8 @@ def _failed(trials: _Trials) -> Iterator[BadSettings]:
         try:
             trial()
         except (BadSettings, EngineError, RegistryError) as error:
-            yield BadSettings(str(error), names=(name,), reason=error.reason, hint=error.hint)
+            names = getattr(error, "names", ()) or (name,)
+            yield BadSettings(str(error), names=names, reason=error.reason, hint=error.hint)
 
 
 def _require_telemetry() -> None:

@@ -30,6 +30,7 @@ from tabard_server.engine_port.work import GUIDED_SAMPLES
 from tabard_server.errors import BadSettings
 from tabard_server.judgement.pictures.encoder import Encoder
 from tabard_server.pickles.reader import examine_seal
+from tabard_server.safety.check import Classify
 from tabard_server.settings import Settings
 from tabard_server.telemetry.logs import log_event, log_problem
 from tabard_server.telemetry.metrics import Metrics
@@ -50,6 +51,7 @@ class Resources:
         disk: The disk tier, if there is one.
         kept_releases: Says what the disk tier has for this base, last used first; reads files.
         encoders: Those that were trained, for evaluations.
+        classify: The safety classifier, from pixels to scores by label; None: there is none.
     """
 
     engine: EnginePort[Any]
@@ -59,6 +61,7 @@ class Resources:
     disk: DiskCache | None = None
     kept_releases: Callable[[], list[KeptRelease]] = list
     encoders: tuple[Encoder, ...] = ()
+    classify: Classify | None = None
 
 
 def load_resources(settings: Settings, metrics: Metrics) -> Resources:
@@ -66,7 +69,8 @@ def load_resources(settings: Settings, metrics: Metrics) -> Resources:
 
     Raises:
         BaseNotLoadable: The base cannot be served.
-        BadSettings: The default sampler cannot draw on the base, or an encoder cannot be used.
+        BadSettings: The default sampler cannot draw on the base, or an encoder or the safety
+            classifier cannot be used.
         RegistryError: The registry cannot be opened, or its store cannot be trusted.
     """
     tell = stages_told()
@@ -85,6 +89,7 @@ def load_resources(settings: Settings, metrics: Metrics) -> Resources:
 
     # Before the base: they are soon refused, and what they hold of a device is not planned with.
     encoders = _load_encoders(settings, engine_device=str(find_device(settings.device)), tell=tell)
+    classify = _load_classifier(settings, tell=tell)
 
     engine = load_engine(
         EngineSettings(
@@ -127,6 +132,7 @@ def load_resources(settings: Settings, metrics: Metrics) -> Resources:
         disk=disk,
         kept_releases=load_adapter.kept,
         encoders=encoders,
+        classify=classify,
     )
 
 
@@ -166,6 +172,23 @@ def _load_encoders(settings: Settings, *, engine_device: str, tell: Tell) -> tup
             digest=f"sha256:{one.digest}",
         )
     return encoders
+
+
+def _load_classifier(settings: Settings, *, tell: Tell) -> Classify | None:
+    if not settings.safety.is_on:
+        return None
+    tell(Stage(name="loading the safety classifier"))
+    from tabard_server.safety.loading import load_classifier  # noqa: PLC0415 - torch comes late
+
+    safety = settings.safety
+    classify = load_classifier(safety, bytes_max=settings.limits.encoder_bytes_max)
+    log_event(
+        "safety.loaded",
+        model=safety.folder.name,
+        policy=safety.policy,
+        labels=",".join(one.label for one in safety.labels),
+    )
+    return classify
 
 
 def _require_default_sampler(engine: EnginePort[Any], *, name: str) -> None:

@@ -141,7 +141,22 @@ class Metrics:
         )
         for begun in ("yes", "no"):
             self.jobs_expired.labels(begun=begun)
+        self.safety_verdicts = counter(
+            "tabard_safety_verdicts_total",
+            "Images that the safety classifier looked at, by what became of them; failed: it could "
+            "not, and they were not sent.",
+            ("verdict",),
+        )
+        self.signatures = counter(
+            "tabard_signatures_total",
+            "Images and previews signed with Content Credentials, by outcome.",
+            ("outcome",),
+        )
         for label in CHECKS:
             self.image_reports.labels(label=label)
+        for verdict in ("passed", "flagged", "blurred", "withheld", "failed"):
+            self.safety_verdicts.labels(verdict=verdict)
+        for outcome in ("signed", "failed"):
+            self.signatures.labels(outcome=outcome)
         for running in ("yes", "no"):
             self.jobs_attached.labels(running=running)

@@ -72,12 +72,15 @@ class FakeState:
     fail_accepted_with: FakeStatus | None = None
     fail_image_with: FakeStatus | None = None
     is_rollback_broken: bool = False
+    is_deaf: bool = False
     step_seconds: float = 0.0
     draining: bool = False
     base_fingerprint: str = "sha256:" + "b" * 64
     unet_fingerprint: str = ""
     manifest: bytes = b""
     memory_plan: operations_service_pb2.MemoryPlan | None = None
+    c2pa: operations_service_pb2.ContentCredentials | None = None
+    safety: operations_service_pb2.SafetyCheck | None = None
     watch_breaks: int = 0
     tokens: list[identity_service_pb2.Token] = field(default_factory=list)
     policies: dict[str, identity_service_pb2.Policy] = field(default_factory=dict)

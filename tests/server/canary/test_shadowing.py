@@ -2,10 +2,12 @@
 """Which requests get a shadow, and what becomes of shadows that cannot be drawn."""
 
 import asyncio
+import contextlib
 import threading
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 
 from tabard.v1 import adapter_pb2
@@ -17,6 +19,7 @@ from tabard_server.engine_port.weights.strength import Controls, Strength
 from tests.server.canary.painted import EQUAL, GOOD, LINE, canary_of, paint, prepare, start
 from tests.server.fakes import FakeEngine
 from tests.server.harness import Request, Server, refs, serving, small_limits, until
+from tests.server.safety.classifiers import Eye, safety, scores
 
 SAMPLING = adapter_pb2.Sampling(weight=adapter_pb2.SamplingSpan(recommended=0.25))
 """A release that is weaker than others, by its author's advice."""
@@ -254,6 +257,39 @@ def test_pairs_that_wait_to_be_scored_are_bounded(
             scored.set()
 
     asyncio.run(walk())
+
+
+@pytest.mark.parametrize("policy", ["flag", "blur", "withhold"])
+def test_what_callers_were_not_shown_as_drawn_is_no_pair(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, policy: Any
+) -> None:
+    """A blur of ours would be taken for the release's; what is only flagged is as it was drawn."""
+    begun: list[Any] = []
+    pairs: list[Any] = []
+
+    async def walk() -> None:
+        eye = Eye(sees=scores(nsfw=1.0))
+        async with serving(tmp_path, classify=eye, safety=safety(policy)) as server:
+            await prepare(server)
+            paint(server, monkeypatch)
+            start(server, f"{LINE}@{EQUAL}")
+            await _until_watched(server, LINE)
+            shadowing = server.app._health.shadowing
+            begin = shadowing._begin
+            monkeypatch.setattr(shadowing, "_begin", lambda *of: begun.append(of) or begin(*of))
+            watched = next(iter(shadowing._watched.values()))
+            monkeypatch.setattr(watched.pairs, "put_nowait", pairs.append)
+            request = Request(
+                prompt="mine", seed=5, num_inference_steps=2, adapters=refs(str(LINE))
+            )
+            with contextlib.suppress(grpc.aio.AioRpcError):
+                async for _event in server.generation.Generate(request):
+                    pass
+            await until(lambda: not shadowing._drawing)
+
+    asyncio.run(walk())
+    assert len(begun) == 1
+    assert len(pairs) == (policy == "flag")
 
 
 async def _until_watched(server: Server, name: AdapterName) -> None:

@@ -1,66 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """From pixels to events: images always, previews when there is room, failures typed."""
 
-import asyncio
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
 
-from tabard_server.engine_port.drawing import Pixels
 from tabard_server.engine_port.errors import RowNotFinite
 from tabard_server.errors import JobCancelled
 from tabard_server.jobs.job import Done, Failed, ImageReady, Preview, Worn, WornRecipe
-from tabard_server.output.finisher import Finisher
-from tabard_server.output.provenance import Origin
 from tabard_server.telemetry.metrics import Metrics
 from tests.server.harness import PATIENCE_SECONDS, pixels_of
 from tests.server.jobs.small_jobs import running
+from tests.server.output.finishing import DRAWN, Readback, finishing
 from tests.server.releases import member, release
-
-DRAWN = np.arange(64 * 64 * 3, dtype=np.uint8).reshape(64, 64, 3)
-ORIGIN = Origin(
-    tabard="1",
-    base_family="sd1",
-    base_fingerprint="sha256:0",
-    base_source="base",
-    registry_id="r",
-    device="cpu",
-    dtype="float32",
-    versions={},
-    sampler_titles={},
-)
-
-
-@dataclass(kw_only=True)
-class Readback:
-    """Pixels that come when they may, or never."""
-
-    error: Exception | None = None
-    may_come: threading.Event | None = None
-    is_asked: threading.Event = field(default_factory=threading.Event)
-
-    def pixels(self) -> Pixels:
-        self.is_asked.set()
-        if self.may_come is not None:
-            assert self.may_come.wait(PATIENCE_SECONDS)
-        if self.error is not None:
-            raise self.error
-        return DRAWN
-
-
-@contextmanager
-def finishing(metrics: Metrics | None = None, *, backlog_max: int = 8) -> Iterator[Finisher]:
-    """Give a finisher; everything that was queued is done after the block."""
-    found = Finisher(origin=ORIGIN, backlog_max=backlog_max, metrics=metrics or Metrics())
-    found.start()
-    try:
-        yield found
-    finally:
-        asyncio.run(found.stop())
 
 
 def test_image_is_sent_and_ends_job() -> None:

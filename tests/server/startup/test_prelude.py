@@ -14,6 +14,7 @@ import pytest
 from tabard_server.errors import BadSettings
 from tabard_server.startup.prelude import check, prepare
 from tests.root import ROOT
+from tests.server.c2pa.authority import issue, key_pem, new_key
 from tests.server.telemetry.logged import logged
 
 HEAVY = "{'torch', 'diffusers', 'transformers', 'accelerate', 'peft', 'tabard_server.serving'}"
@@ -98,6 +99,38 @@ def test_encoder_that_is_none_ends_the_start(examine: Any, tmp_path: Path) -> No
     assert set(refusal.value.names) == {"encoders"}
     for words in ("'dino'", "cannot be opened", "'sscd'", "has no config.json"):
         assert words in str(refusal.value)
+
+
+@pytest.mark.parametrize("examine", [prepare, check])
+def test_certificate_that_cannot_sign_ends_the_start(examine: Any, tmp_path: Path) -> None:
+    """By the setting that is wrong, before anything is loaded; what its key holds is nowhere."""
+    issued = issue(tmp_path)
+    said = {"c2pa.certificate": str(issued.certificate), "c2pa.key": str(issued.key)}
+    examine(overrides=said)
+    issued.key.write_bytes(key_pem(new_key()))
+
+    with pytest.raises(BadSettings) as refusal:
+        examine(overrides=said)
+
+    assert (refusal.value.names, refusal.value.reason) == (
+        ("c2pa.key",),
+        "C2PA_CREDENTIAL_MISMATCH",
+    )
+    assert issued.key.read_text().splitlines()[1] not in str(refusal.value)
+
+
+@pytest.mark.parametrize("examine", [prepare, check])
+def test_classifier_that_is_none_ends_the_start(examine: Any, tmp_path: Path) -> None:
+    """As an encoder does."""
+    said = {"safety.path": str(tmp_path / "gone"), "safety.labels": '[{"label": "nsfw"}]'}
+
+    with pytest.raises(BadSettings) as refusal:
+        examine(overrides=said)
+
+    assert (refusal.value.names, refusal.value.reason) == (
+        ("safety.path",),
+        "SAFETY_MODEL_MISSING",
+    )
 
 
 def test_absent_device_ends_the_start(tmp_path: Path) -> None:

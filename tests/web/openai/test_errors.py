@@ -4,6 +4,7 @@
 import pytest
 
 from tabard import (
+    FailedPrecondition,
     FieldViolation,
     Internal,
     InvalidArgument,
@@ -44,6 +45,11 @@ def test_failure_tells_what_and_where() -> None:
         (Unauthenticated("x", reason="TOKEN_REVOKED"), "authentication_error", "invalid_api_key"),
         (ResourceExhausted("x", reason="QUEUE_FULL"), "rate_limit_error", "rate_limit_exceeded"),
         (Internal("x", reason="INTERNAL"), "server_error", "internal"),
+        (
+            FailedPrecondition("x", reason="IMAGE_WITHHELD"),
+            "invalid_request_error",
+            "content_policy_violation",
+        ),
         (TabardError("x"), "server_error", None),
     ],
 )

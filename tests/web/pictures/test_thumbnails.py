@@ -5,6 +5,7 @@ import io
 
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from tabard import InvalidArgument
 from tabard_web.pictures.thumbnails import require_pixels, thumbnail
@@ -25,6 +26,17 @@ def test_longer_side_is_bounded(size: tuple[int, int], small: tuple[int, int]) -
     """And the shape stays."""
     with Image.open(io.BytesIO(thumbnail(png(size), pixels=40, pixels_max=MOST))) as image:
         assert (image.format, image.size) == ("WEBP", small)
+
+
+@pytest.mark.parametrize(("mark", "is_kept"), [(b"<x>made</x>", True), (b"<x/>" * 999, False)])
+def test_mark_is_kept(mark: bytes, is_kept: bool) -> None:
+    """Of a picture that a model made; a long XMP is of somebody else."""
+    said, sink = PngInfo(), io.BytesIO()
+    said.add_itxt("XML:com.adobe.xmp", mark.decode())
+    Image.new("RGB", (20, 20), "red").save(sink, format="PNG", pnginfo=said)
+
+    with Image.open(io.BytesIO(thumbnail(sink.getvalue(), pixels=40, pixels_max=MOST))) as image:
+        assert image.info.get("xmp", b"") == (mark if is_kept else b"")
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture", png((20, 20))[:60], png((101, 100))])

@@ -270,6 +270,9 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REGION_OUT_OF_RANGE: _ClassVar[ErrorReason]
     TOO_MANY_REGIONS: _ClassVar[ErrorReason]
     REGION_UNUSED: _ClassVar[ErrorReason]
+    IMAGE_WITHHELD: _ClassVar[ErrorReason]
+    SAFETY_CHECK_FAILED: _ClassVar[ErrorReason]
+    SIGNING_FAILED: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ACTS_BUSY: ErrorReason
 ADAPTER_MISMATCH: ErrorReason
@@ -534,3 +537,6 @@ REGION_EMPTY: ErrorReason
 REGION_OUT_OF_RANGE: ErrorReason
 TOO_MANY_REGIONS: ErrorReason
 REGION_UNUSED: ErrorReason
+IMAGE_WITHHELD: ErrorReason
+SAFETY_CHECK_FAILED: ErrorReason
+SIGNING_FAILED: ErrorReason

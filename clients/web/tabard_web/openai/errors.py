@@ -53,6 +53,7 @@ _CODES: dict[type[TabardError], str] = {
     Unauthenticated: "invalid_api_key",
     ResourceExhausted: "rate_limit_exceeded",
 }
+_CODES_OF_REASONS = {"IMAGE_WITHHELD": "content_policy_violation"}
 _TYPES: dict[type[TabardError], str] = {
     PermissionDenied: "permission_error",
     Unauthenticated: "authentication_error",
@@ -76,6 +77,7 @@ def openai_failure(error: TabardError, *, params: Mapping[str, str] = PARAMS) ->
     """Give the body of a failure; `params` are the names of another door in this shape."""
     kind = "server_error" if status_of(error) >= 500 else "invalid_request_error"
     code = "" if error.reason in _NO_MODEL else _CODES.get(type(error), "")
+    code = _CODES_OF_REASONS.get(error.reason, code)
     told = OpenAIError(
         message=f"{error}; {error.hint}" if error.hint else str(error),
         type=_TYPES.get(type(error), kind),

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from fastapi import Header, Request
 from starlette.responses import Response
@@ -123,5 +122,5 @@ def _origin(request: Request) -> str:
 
 def _cookie(request: Request) -> str:
     """Name the cookie: browsers share cookies among all ports of a name."""
-    port = urlsplit(f"//{request.headers.get('host', '')}").netloc.rpartition(":")[2]
-    return f"tabard-{port}" if port.isdigit() else "tabard"
+    port = request.headers.get("host", "").rpartition(":")[2]
+    return f"tabard-{port}" if port.isascii() and port.isdigit() else "tabard"

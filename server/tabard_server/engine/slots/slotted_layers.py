@@ -16,6 +16,7 @@ from torch import nn
 from torch.nn import functional
 
 from tabard_server.engine.slots.magnitudes import excesses
+from tabard_server.engine.slots.packed_weights import PackedWeights, convolve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +149,7 @@ class SlottedConv2d(nn.Conv2d):
     slot_up: torch.Tensor
     slot_binding: Binding
     slot_block: int
+    slot_packed: PackedWeights | None
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         """Return the convolution plus each row's delta; `[batch, in, h, w]` to `[…, out, h', w']`.
@@ -168,6 +170,16 @@ class SlottedConv2d(nn.Conv2d):
         batch, outputs, height, width = output.shape
         changed = torch.baddbmm(base, hidden, worn.up).view(batch, height, width, outputs)
         return changed.permute(0, 3, 1, 2)
+
+    def _conv_forward(
+        self, input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
+    ) -> torch.Tensor:
+        """Call the base convolution, with its weight packed where that is worth it."""
+        packed = None if self.slot_packed is None else self.slot_packed.find(self, input, bias=bias)
+        if packed is not None:
+            return convolve(self, input, packed, bias=bias)
+        found: torch.Tensor = super()._conv_forward(input, weight, bias)
+        return found
 
     def _down(self, input: torch.Tensor, down: torch.Tensor) -> torch.Tensor:
         """Apply each row's down factor: `[batch, in, h, w]` to `[rows, samples * h' * w', R]`.
@@ -203,7 +215,12 @@ def is_slottable(module: nn.Module) -> bool:
 
 
 def add_slots(
-    module: nn.Module, *, binding: Binding, rank_rows: int, block: int = 0
+    module: nn.Module,
+    *,
+    binding: Binding,
+    rank_rows: int,
+    block: int = 0,
+    packed: PackedWeights | None = None,
 ) -> SlottedLayer:
     """Turn a base layer into a slotted one, in place, without touching its weights.
 
@@ -214,6 +231,7 @@ def add_slots(
         binding: The binding of the layer's component.
         rank_rows: Rows of the tables, the zero row included.
         block: In which block of its component it lies.
+        packed: Where a convolution finds its weight packed; None: it never is.
     """
     weight = module.weight
     assert isinstance(weight, torch.Tensor)
@@ -224,6 +242,8 @@ def add_slots(
     module.register_buffer("slot_up", weight.new_zeros(rank_rows, outputs), persistent=False)
     module.slot_binding = binding
     module.slot_block = block
+    if isinstance(module, SlottedConv2d):
+        module.slot_packed = packed
     return module
 
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`tabard status`: what a server is and how busy, as text and as JSON."""
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from tabard.v1 import operations_service_pb2
 from tests.clients.cli.conftest import Tabard
 from tests.clients.fakes.server import FakeServer
@@ -55,6 +57,29 @@ def test_plan_is_told_with_what_was_chosen(tabard: Tabard, server: FakeServer) -
     assert "of up to 3 rows, no merged copy (chosen: merged_copy)" in told
 
 
+def test_status_says_what_signs_and_what_looks(tabard: Tabard, server: FakeServer) -> None:
+    """By whom and until when; by what, what counts, and that it fails; else that both are off."""
+    before = " ".join(tabard("status").out.split())
+    server.state.c2pa = operations_service_pb2.ContentCredentials(
+        subject="CN=Pictures", algorithm="es256", expire_time=Timestamp(seconds=1_800_000_000)
+    )
+    server.state.safety = operations_service_pb2.SafetyCheck(
+        model="eye",
+        policy="blur",
+        labels=[operations_service_pb2.SafetyLabel(label="nsfw", threshold=0.5)],
+        failure="it stands still",
+    )
+
+    text, document = tabard("status").out, tabard("status", "--json").document
+
+    told = " ".join(text.split())
+    assert "content credentials off" in before and "safety check off" in before
+    assert "CN=Pictures (es256), until 2027-01-15T08:00:00" in told
+    assert "blur by eye: nsfw from 0.5; failing, and nothing is sent: it stands still" in told
+    assert document["c2pa"]["subject"] == "CN=Pictures"
+    assert document["safety"]["labels"] == [{"label": "nsfw", "threshold": 0.5}]
+
+
 def test_verified_weights_are_said(tabard: Tabard) -> None:
     """Each component, as text and as JSON, and exit code 0."""
     ran, document = tabard("status", "--verify"), tabard("status", "--verify", "--json").document
@@ -99,3 +124,32 @@ def test_status_says_who_is_asked_and_who_is_here(tabard: Tabard) -> None:
     assert "tenant (none) 0 running, 3 waiting" in text
     assert document["tenants"][0] == {"tenant": "studio", "rows_waiting": 1, "rows_running": 2}
     assert (document["identity"], document["traces"]) == (["tokens", "certificates"], True)
+
+
+def test_replicas_are_told_with_what_is_unlike(tabard: Tabard) -> None:
+    """Another version, another base, a lost one, and a clock that goes wrong."""
+    ran = tabard("status", "--replicas")
+    own, other = (
+        next(line for line in ran.out.splitlines() if name in line)
+        for name in ("10.0.0.1:50051 11111111", "two 22222222")
+    )
+    document = tabard("status", "--replicas", "--json").document
+
+    assert ran.code == 0
+    assert "(asked)" in own and "serving" in own and "another" not in own
+    assert "lost" in other
+    for words in ("0.0.9", "another version", "another base", "90 s behind", "does not answer"):
+        assert words in " ".join(ran.out.split())
+    assert [one["is_lost"] for one in document["replicas"]] == [False, True]
+    assert document["replica_id"] == "1" * 32
+    assert "replicas" not in tabard("status", "--json").document
+
+
+def test_samplers_are_told_with_what_they_take(tabard: Tabard) -> None:
+    """As a table and as a document; beside what looks at weights it is refused."""
+    text, document = tabard("status", "--samplers").out, tabard("status", "--samplers", "--json")
+
+    assert "leading, trailing" in text and "timesteps, sigmas" in text
+    assert [one["title"] for one in document.document["sampler_options"]] == ["DDIM", "Euler"]
+    assert document.document["schedules"][1]["aliases"] == ["ddim"]
+    assert tabard("status", "--samplers", "--verify").code == 2

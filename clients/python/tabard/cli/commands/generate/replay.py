@@ -15,6 +15,7 @@ from tabard.cli.numbers import Number
 from tabard.cli.output import table
 from tabard.cli.session import Session, with_session
 from tabard.patience import TIMEOUT_SECONDS_MAX
+from tabard.pictures.folders import PICTURE_SUFFIXES
 from tabard.replay import CLOSE, DIFFERENT, NOT_DRAWN, SAME_FILE, SAME_PIXELS, Replay
 from tabard.result import Progress
 
@@ -68,7 +69,7 @@ def replay(
 
     \b
     tabard replay a-red-circle--7.png --out again
-    tabard replay a-blue-star--7.png --image photo.jpg --mask hole.png
+    tabard replay a-blue-star--7.jpg --image photo.jpg --mask hole.png
     """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
     pictures |= split_masks(masks)
     if timeout is not None:
@@ -86,7 +87,8 @@ def replay(
             again = client.replay(picture, on_progress=show, **pictures)
         file = None
         if gallery is not None and again.image is not None:
-            file = gallery.keep(f"{picture.stem}.png", again.image.content)
+            suffix = picture.suffix if picture.suffix.lower() in PICTURE_SUFFIXES else ".png"
+            file = gallery.keep(f"{picture.stem}{suffix}", again.image.content)
     finally:
         if gallery is not None:
             gallery.leave()
