@@ -17,7 +17,7 @@ FRAME_STEP_MIN = 40
 LOOK_SPREAD_MAX = 40
 WHITE_MIN = 200
 # Red less blue: cream paper has 36, white has none.
-PAPER_WARMTH_MIN = 20
+PAPER_WARMTH_MIN = 24
 
 
 @pytest.fixture(scope="module")
