@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The five demo adapters, trained on the finished base with peft and diffusers as a user would.
+"""The six demo adapters, trained on the finished base with peft and diffusers as a user would.
 
 A base folder goes in; adapter files and their index.json come out.
 """
@@ -10,12 +10,14 @@ import json
 import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from base import Captions, denoising_loss, load_base, make_scheduler
 from diffusers import StableDiffusionPipeline
 from diffusers.training_utils import _collate_lora_metadata
+from fewstep import distil
 from kohya import describe_training, save_kohya
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
@@ -238,9 +240,10 @@ TRAINERS: dict[str, Callable[[StableDiffusionPipeline, Path, int], None]] = {
     "neon-1.0.0": train_neon,
     "plum": train_plum,
     "mascot-1.0.0": train_mascot,
+    "fast-1.0.0": distil,
 }
 
-INDEX: list[dict[str, str]] = [
+INDEX: list[dict[str, Any]] = [
     {
         "file": "watercolor-1.0.0.safetensors",
         "name": "acme/watercolor",
@@ -249,6 +252,7 @@ INDEX: list[dict[str, str]] = [
         "trigger": "watercolor style",
         "prompt": "a large red heart on a brown background",
         "notes": "Blotchy washes on cream paper. UNet, rank 16, diffusers layout.",
+        "sampling": {"steps": {"recommended": 20}, "guidance": {"recommended": 4}},
     },
     {
         "file": "watercolor-1.1.0.safetensors",
@@ -285,5 +289,20 @@ INDEX: list[dict[str, str]] = [
         "trigger": "sks mascot",
         "prompt": "a sks mascot on a white background",
         "notes": "A green creature from ten pictures. UNet, rank 16, diffusers layout.",
+    },
+    {
+        "file": "fast-1.0.0.safetensors",
+        "name": "acme/fast",
+        "version": "1.0.0",
+        "kind": "lora",
+        "trigger": "",
+        "prompt": "a large red heart on a white background",
+        "notes": "Four steps instead of twenty: LCM-LoRA. UNet, rank 8, convolutions too, kohya.",
+        "sampling": {
+            "samplers": ["lcm"],
+            "steps": {"min": 2, "max": 8, "recommended": 4},
+            "guidance": {"min": 0, "max": 2, "recommended": 1},
+            "spacing": "trailing",
+        },
     },
 ]

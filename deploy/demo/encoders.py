@@ -19,8 +19,7 @@ import numpy as np
 import torch
 from classifier import _augment
 from diffusers import AutoencoderKL
-from manners import redraw
-from styles import MASCOT_SKIN, PLUM, draw_mascot, draw_neon, draw_watercolor
+from styles import MASCOT_SKIN, PLUM, draw_mascot, draw_neon, draw_watercolor, redraw
 from torch import nn
 from torch.nn import functional
 from vae import to_tensor

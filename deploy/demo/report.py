@@ -10,6 +10,7 @@ import json
 import random
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from base import load_base
@@ -22,6 +23,8 @@ from world import BACKGROUNDS, COLOURS, SHAPES, combinations, draw, make_scene
 
 PROMPTS_COUNT = 64
 SEEDS = (101, 202)
+FAST = "fast-1.0.0"
+GROUND_OFF_MAX = 24.0
 SHEET_PROMPTS = [
     "a red circle",
     "a blue star on a white background",
@@ -45,6 +48,7 @@ def write_figures(out: Path, *, base: Path, adapters: Path, sheets: Path) -> Fig
         "held_out": measure_prompts(load_base(base), judge, held_out=True),
         "samplers": measure_samplers(load_base(base), judge),
         "adapters": measure_adapters(base, adapters, judge),
+        "few_steps": measure_few_steps(base, adapters, judge),
     }
     (out / "figures.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     draw_sheets(base, adapters, sheets)
@@ -127,6 +131,62 @@ def measure_adapters(base: Path, folder: Path, judge: Classifier) -> dict[str, d
     return figures
 
 
+FEW_STEPS: dict[str, tuple[str, dict[str, Any]]] = {
+    "teacher, 20 steps": ("none", {"steps": 20, "guidance": 4.0, "sampler": "ddim"}),
+    "base, 4 steps": ("none", {"steps": 4, "guidance": 4.0, "sampler": "ddim"}),
+    "base, 4 steps, trailing": (
+        "none",
+        {"steps": 4, "guidance": 4.0, "sampler": "ddim", "spacing": "trailing"},
+    ),
+    "base, 4 steps of lcm": ("none", {"steps": 4, "guidance": 1.0, "sampler": "lcm"}),
+    "fast, 4 steps of lcm": (FAST, {"steps": 4, "guidance": 1.0, "sampler": "lcm"}),
+    "fast, 2 steps of lcm": (FAST, {"steps": 2, "guidance": 1.0, "sampler": "lcm"}),
+    "fast, 8 steps of lcm": (FAST, {"steps": 8, "guidance": 1.0, "sampler": "lcm"}),
+    "fast, lcm at the base's timesteps": (
+        FAST,
+        {"timesteps": [751, 501, 251, 1], "guidance": 1.0, "sampler": "lcm"},
+    ),
+    "fast, ddim at the base's spacing": (FAST, {"steps": 4, "guidance": 1.0, "sampler": "ddim"}),
+    "fast, ddim, trailing": (
+        FAST,
+        {"steps": 4, "guidance": 1.0, "sampler": "ddim", "spacing": "trailing"},
+    ),
+    "fast, lcm with guidance": (FAST, {"steps": 4, "guidance": 4.0, "sampler": "lcm"}),
+}
+
+
+SHEET_FEW = (
+    "teacher, 20 steps",
+    "fast, 4 steps of lcm",
+    "fast, ddim at the base's spacing",
+    "base, 4 steps of lcm",
+)
+
+
+def measure_few_steps(base: Path, folder: Path, judge: Classifier) -> dict[str, dict[str, Any]]:
+    """The few-step adapter as it declares and otherwise, beside the base that taught it."""
+    grounds = list(BACKGROUNDS)
+    chosen = [
+        (SHAPES[i % 7], list(COLOURS)[(i * 3 + i // 8) % 8], grounds[(i * 5 + i // 4) % 4])
+        for i in range(PROMPTS_COUNT)
+    ]
+    prompts = [f"a {colour} {shape} on a {ground} background" for shape, colour, ground in chosen]
+    expected = np.array([BACKGROUNDS[ground] for *_, ground in chosen], dtype=np.float32)
+    figures, teacher = {}, None
+    for name, (adapter, options) in FEW_STEPS.items():
+        pipeline = load_with(base, folder, adapter)
+        images = sample(pipeline, prompts, seeds=list(range(300, 300 + len(prompts))), **options)
+        teacher = images if teacher is None else teacher
+        off = np.abs(_border(images) - expected).mean(axis=1)
+        apart = np.abs(images.astype(np.float32) - teacher).mean()
+        figures[name] = {
+            **_right(judge, images, [triple[:2] for triple in chosen]),
+            "ground": round(float((off < GROUND_OFF_MAX).mean()), 3),
+            "apart": round(float(apart), 1),
+        }
+    return figures
+
+
 def load_with(base: Path, folder: Path, name: str) -> StableDiffusionPipeline:
     """Load the base with one adapter on it at weight 1."""
     pipeline = load_base(base)
@@ -165,6 +225,17 @@ def draw_sheets(base: Path, folder: Path, sheets: Path) -> None:
     mascots = [f"a sks mascot{ground}" for ground in grounds]
     rows.append(sample(load_with(base, folder, "mascot-1.0.0"), mascots, seeds=[1, 2, 3, 4, 5, 6]))
     save_sheet(sheets / "adapters.png", np.concatenate(rows), columns=6)
+    draw_few_steps(base, folder, sheets / "few-steps.png")
+
+
+def draw_few_steps(base: Path, folder: Path, path: Path) -> None:
+    """Draw the rows of `FEW_STEPS` that `SHEET_FEW` names, prompts across."""
+    rows = []
+    for name in SHEET_FEW:
+        adapter, options = FEW_STEPS[name]
+        pipeline = load_with(base, folder, adapter)
+        rows.append(sample(pipeline, SHEET_PROMPTS, seeds=[1, 2, 3, 4, 5, 6], **options))
+    save_sheet(path, np.concatenate(rows), columns=6)
 
 
 def _score(
@@ -205,14 +276,18 @@ def _right(
 
 def _look(images: np.ndarray) -> dict[str, object]:
     """Luminance and warmth (red minus blue) of the outermost four pixels, and the mean contrast."""
-    pixels = images.astype(np.float32)
-    frame = np.ones(pixels.shape[1:3], dtype=bool)
-    frame[4:-4, 4:-4] = False
-    border = pixels[:, frame].mean(axis=(0, 1))
+    border = _border(images).mean(axis=0)
     return {
         "border_luminance": round(float(border @ (0.299, 0.587, 0.114)), 1),
         "border_warmth": round(float(border[0] - border[2]), 1),
     }
+
+
+def _border(images: np.ndarray) -> np.ndarray:
+    pixels = images.astype(np.float32)
+    frame = np.ones(pixels.shape[1:3], dtype=bool)
+    frame[4:-4, 4:-4] = False
+    return pixels[:, frame].mean(axis=1)
 
 
 def _plum_share(images: np.ndarray) -> float:

@@ -12,6 +12,7 @@ from diffusers import (
     DPMSolverMultistepScheduler,
     EulerAncestralDiscreteScheduler,
     EulerDiscreteScheduler,
+    LCMScheduler,
     StableDiffusionPipeline,
 )
 from PIL import Image
@@ -22,6 +23,7 @@ SAMPLERS = {
     "euler": EulerDiscreteScheduler,
     "euler_a": EulerAncestralDiscreteScheduler,
     "dpmpp_2m": DPMSolverMultistepScheduler,
+    "lcm": LCMScheduler,
 }
 
 
@@ -33,15 +35,19 @@ def sample(
     steps: int = 20,
     guidance: float = 5.0,
     sampler: str = "dpmpp_2m",
+    spacing: str = "leading",
+    timesteps: list[int] | None = None,
 ) -> np.ndarray:
     """Draw one picture for each (prompt, seed) pair: uint8, count x height x width x 3."""
-    pipeline.scheduler = SAMPLERS[sampler].from_config(pipeline.scheduler.config)
+    pipeline.scheduler = SAMPLERS[sampler].from_config(
+        pipeline.scheduler.config, timestep_spacing=spacing
+    )
     pictures = []
     for start in range(0, len(prompts), BATCH):
         generators = [torch.Generator().manual_seed(seed) for seed in seeds[start : start + BATCH]]
         output = pipeline(
             prompts[start : start + BATCH],
-            num_inference_steps=steps,
+            **({"timesteps": timesteps} if timesteps else {"num_inference_steps": steps}),
             guidance_scale=guidance,
             generator=generators,
             height=64,

@@ -32,13 +32,16 @@ DOCTOR_FOLDER = "doctor"
 """Where a doctor's trial objects lie while it examines a place."""
 BLIND_FOLDER = "blind"
 """Where lies what servers share and no API shows: `content/blind_book.py`."""
+REPLICA_FOLDER = "replica"
+"""Where lies what servers say of themselves: `content/replicas.py`."""
 
 _FORMAT_NAME = "tabard-registry"
 _FORMAT_ATTEMPTS_MAX = 5
 _CHOOSE = "Choose an empty place for a new registry, or the right one for an old one."
 _CHECK_ADDRESS = "Check the address of the registry, or the folder of the backup."
 _OWN_NAMES = frozenset(
-    {FORMAT_KEY, "log", "checkpoint", "hint.json", "blob", BLIND_FOLDER, DOCTOR_FOLDER, TEMP_FOLDER}
+    {FORMAT_KEY, "log", "checkpoint", "hint.json", "blob"}
+    | {BLIND_FOLDER, DOCTOR_FOLDER, REPLICA_FOLDER, TEMP_FOLDER}
 )
 
 

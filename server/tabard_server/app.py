@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from tabard_registry import AppliedRecord, IntakeLimits
+from tabard_registry import AppliedRecord
 from tabard_registry.trust.signatures import Verifier
 from tabard_server.adapters.host_cache import HostCache
-from tabard_server.admission.assembly import admission_for, bounds_for
+from tabard_server.admission.assembly import admission_for, bounds_for, walks_for
 from tabard_server.admission.pictures import PictureReader
 from tabard_server.engine_port.port import EnginePort
 from tabard_server.evaluation.assembly import grids_for
@@ -21,6 +21,7 @@ from tabard_server.evaluation.looks import Encoders
 from tabard_server.followers.act_log import ActLog
 from tabard_server.followers.checkpointing import Checkpointer
 from tabard_server.followers.follower import Follower
+from tabard_server.followers.heartbeat import heartbeat_for
 from tabard_server.followers.warming import Warming
 from tabard_server.followers.withdrawal import Withdrawal
 from tabard_server.generation import Generation
@@ -41,7 +42,7 @@ from tabard_server.output.finisher import finisher_for
 from tabard_server.output.provenance import origin_of
 from tabard_server.publishing.downloads import Downloads
 from tabard_server.publishing.policies import Policies
-from tabard_server.publishing.publishing import Publishing
+from tabard_server.publishing.publishing import publishing_for
 from tabard_server.publishing.questions import Questions
 from tabard_server.publishing.uploads import Uploads
 from tabard_server.rpc.assembly import health_services_for, jobs_for
@@ -123,7 +124,7 @@ class App:
             generate=self.generation.generate,
             encoders=Encoders.with_learned(resources.encoders),
             verifier=self._verifier,
-            on_act=self._catch_up,
+            on_act=lambda: self._follower.catch_up(),  # noqa: PLW0108 - it is made later
         )
         self._build_jobs(queue)
         front.recognise(registry)
@@ -144,14 +145,16 @@ class App:
         self._checkpointer.review()
         self._health.review()
         self._warming.begin_recall(self._kept_releases)
-        for name, task in (("follower", self._follower.run()), ("watchdog", self._watchdog.run())):
-            self._tasks.append(asyncio.create_task(task, name=f"tabard-{name}"))
         self.readiness.leave(State.STARTING)
+        for one in (self._follower, self._watchdog, self._heartbeat):
+            name = f"tabard-{type(one).__name__.lower()}"
+            self._tasks.append(asyncio.create_task(one.run(), name=name))
         return self._front.address, self._front.metrics_address
 
     def drain(self) -> None:
         """Refuse new jobs; running ones go on. Idempotent."""
         self.readiness.enter(State.DRAINING, "it finishes what it has")
+        self._heartbeat.beat()
 
     async def stop(self, *, hurry: asyncio.Event | None = None) -> Ending:
         """Let jobs end, then everything else, within one bound; what is late is abandoned.
@@ -171,8 +174,8 @@ class App:
             self.generation.stop_all()
             await bound.wait("jobs", self._jobs.close(), share=0.5)
             self._health.close()
-            self._follower.close()
-            self._watchdog.close()
+            for one in (self._follower, self._watchdog, self._heartbeat):
+                one.close()
             self._warming.close()
             # The engine's thread first, for it says best what came of its jobs.
             await bound.wait("engine", self.loop.stop(), share=0.5)
@@ -224,9 +227,6 @@ class App:
         self._checkpointer.review()
         self._health.review()
 
-    async def _catch_up(self) -> None:
-        await self._follower.catch_up()
-
     def _note_admitted(self, job: Job) -> None:
         for worn in job.worn:
             self._labels.note(worn.release)
@@ -277,6 +277,14 @@ class App:
             on_records=self._note_records,
             metrics=self.metrics,
         )
+        self._heartbeat = heartbeat_for(
+            self._settings,
+            self.registry,
+            engine=resources.engine,
+            readiness=self.readiness,
+            lag_seconds=lambda: self._follower.lag_seconds,
+            rows=lambda: (self.room.depth, self.loop.running_count),
+        )
         self._watchdog = Watchdog(
             self.readiness,
             engine=self.loop,
@@ -286,7 +294,18 @@ class App:
 
     def _serve(self, engine: EnginePort[Any]) -> None:
         limits, pages = self._settings.limits, Pages.within(self._settings.limits)
-        publishing, questions = self._publishing_for(engine), self._questions()
+        publishing = publishing_for(
+            self.registry,
+            self._settings,
+            profile=engine.profile,
+            cache=self.cache,
+            follower=self._follower,
+            threads=self._acts,
+            operators_threads=self._operators_acts,
+            labels=self._labels,
+            verifier=self._verifier,
+        )
+        questions = self._questions()
         policies = Policies(self.registry, ways=self._settings.identity.ways)
         health = self._health
         self._front.rpc.serve(
@@ -324,27 +343,7 @@ class App:
                 questions=questions,
                 pages=pages,
             ),
-            operations=self._operations(engine),
-        )
-
-    def _publishing_for(self, engine: EnginePort[Any]) -> Publishing:
-        limits = self._settings.limits
-        intake = IntakeLimits(
-            files_max=limits.upload_files_max,
-            file_bytes_max=limits.upload_bytes_max,
-            rank_max=min(IntakeLimits().rank_max, self._settings.slot_rank_total),
-        )
-        return Publishing(
-            self.registry,
-            profile=engine.profile,
-            limits=intake,
-            cache=self.cache,
-            follower=self._follower,
-            threads=self._acts,
-            operators_threads=self._operators_acts,
-            labels=self._labels,
-            verifier=self._verifier,
-            takes_contradictions=self._settings.adapters_that_contradict,
+            operations=self._operations(engine, questions=questions),
         )
 
     def _questions(self) -> Questions:
@@ -355,7 +354,7 @@ class App:
             jobs_wearing=self.generation.jobs_wearing,
         )
 
-    def _operations(self, engine: EnginePort[Any]) -> OperationsServicer:
+    def _operations(self, engine: EnginePort[Any], *, questions: Questions) -> OperationsServicer:
         return OperationsServicer(
             Operations(
                 self.registry,
@@ -368,11 +367,14 @@ class App:
             ),
             registry=self.registry,
             engine=engine,
+            sampler_options=walks_for(engine, self._settings).options(),
             readiness=self.readiness,
             weight_check=self._weight_check,
             room=self.room,
             loop=self.loop,
             follower=self._follower,
+            heartbeat=self._heartbeat,
+            questions=questions,
             clearance=self._finisher.clearance,
             identity_ways=self._settings.identity.ways,
             has_traces=self._traces.is_on,

@@ -226,7 +226,7 @@ class Generation:
 
     async def _read_picture(self, spec: JobSpec) -> PictureReading:
         """Read the picture of a request, at the cost of its own time; others pass it by."""
-        if spec.wanted.image is None or not self._readiness.state.takes_jobs:
+        if not spec.wanted.has_files or not self._readiness.state.takes_jobs:
             return NO_PICTURE
         try:
             return await self._pictures.read(spec.wanted, caller=spec.caller)

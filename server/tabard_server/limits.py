@@ -120,6 +120,10 @@ class Limits(BaseModel):
     """Largest weight of an adapter, either sign."""
     adapters_per_request_max: PositiveInt = 16
     """Refs of one request, and releases in its stack, where a recipe counts as its members."""
+    regions_per_request_max: PositiveInt = 8
+    """Regions of one request; each takes as much of a step as an image of its own."""
+    region_mask_bytes_max: PositiveInt = MEBIBYTE
+    """Bytes of the mask of a region, as it is sent."""
     queue_rows_max: PositiveInt = 256
     """Images admitted and not yet begun."""
     running_rows_max: PositiveInt = 16
@@ -275,14 +279,17 @@ class Limits(BaseModel):
                 names=(
                     "limits.message_bytes_max",
                     "limits.picture_bytes_max",
+                    "limits.region_mask_bytes_max",
                     "limits.prompt_chars_max",
                 ),
-                hint="raise it, or lower limits.picture_bytes_max or limits.prompt_chars_max",
+                hint="raise it, or lower limits.picture_bytes_max, limits.region_mask_bytes_max or "
+                "limits.prompt_chars_max",
             )
         return self
 
     @property
     def request_bytes_max(self) -> int:
         """Bytes of the largest generate request that all limits allow."""
-        words = 2 * _UTF8_BYTES_MAX * self.prompt_chars_max
-        return 2 * self.picture_bytes_max + words + _REST_BYTES_MAX
+        words = _UTF8_BYTES_MAX * self.prompt_chars_max
+        regions = self.regions_per_request_max * (self.region_mask_bytes_max + words)
+        return 2 * self.picture_bytes_max + 2 * words + regions + _REST_BYTES_MAX

@@ -124,6 +124,12 @@ class Settings(BaseSettings):
     registry. Servers may share it."""
     checkpoint_records: NonNegativeInt = 1_000
     """A checkpoint is kept every so many records; 0: never."""
+    advertise: Annotated[str, Field(max_length=256)] = ""
+    """Address at which others reach this server; told to operators who ask for the replicas of its
+    registry, and to nobody else; empty: its machine's name alone is told."""
+    heartbeat_seconds: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] = 60.0
+    """How often it says in its registry that it is there and how it stands; 0: never, and the
+    others do not know of it."""
     base: str = "demo"
     """`demo`, a diffusers folder, a `.safetensors` file, or a hub id."""
     base_config: str | None = None

@@ -28,12 +28,19 @@ from tests.bench import (
     traffic,
 )
 from tests.bench.alone import DiffusersLoop
-from tests.bench.costs import door_cost, evaluation_cost, identity_cost, shadow_cost
+from tests.bench.costs import (
+    door_cost,
+    evaluation_cost,
+    identity_cost,
+    region_cost,
+    shadow_cost,
+    step_cost,
+)
 from tests.bench.registry import scale
 from tests.bench.workload import CROWD, STEPS, Measured, mixed_crowd, ratio, spread
 
 ROUNDS_MIN = 5
-ON_A_GPU = ("steps", "load")
+ON_A_GPU = ("steps", "regions", "load")
 """Parts that measure the engine itself; the others are about the demo base and the registry."""
 
 
@@ -83,6 +90,18 @@ def _steps(chosen: argparse.Namespace) -> object:
             device=chosen.device, rounds=chosen.rounds, is_compiled=chosen.compiled, size=size
         )
         step_times.report(measured[size])
+    return measured
+
+
+def _adapters(chosen: argparse.Namespace) -> object:
+    measured = step_cost.run(rounds=chosen.rounds)
+    step_cost.report(measured)
+    return measured
+
+
+def _regions(chosen: argparse.Namespace) -> object:
+    measured = region_cost.run(device=chosen.device, rounds=chosen.rounds)
+    region_cost.report(measured)
     return measured
 
 
@@ -202,6 +221,8 @@ _PARTS: dict[str, Callable[[argparse.Namespace], object]] = {
     "images": _images,
     "traffic": _traffic,
     "steps": _steps,
+    "adapters": _adapters,
+    "regions": _regions,
     "load": _load,
     "commands": _commands,
     "identity": _identity,

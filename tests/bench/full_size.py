@@ -16,6 +16,7 @@ from torch import nn
 
 from tabard_registry import BaseProfile, ModuleShape
 from tabard_registry.refs.digest import sha256_bytes
+from tabard_server.engine.slots.packed_weights import PackedWeights
 from tabard_server.engine.slots.slot_table import SlotTable, table_rows
 from tabard_server.engine.slots.slotted_layers import Binding, add_slots, is_slottable
 from tabard_server.engine_port.weights.unet_blocks import UNetBlocks
@@ -33,6 +34,12 @@ SD15: dict[str, Any] = {
     "cross_attention_dim": 768,
     "attention_head_dim": 8,
 }
+HALF_SD15: dict[str, Any] = {
+    **SD15,
+    "block_out_channels": (160, 320, 640, 640),
+    "cross_attention_dim": 384,
+}
+"""Its topology at a quarter of the weights, 215 M: what a CPU can be asked often enough."""
 SDXL: dict[str, Any] = {
     "sample_size": 128,
     "block_out_channels": (320, 640, 1280),
@@ -90,14 +97,20 @@ def profile_of(unet: UNet2DConditionModel) -> BaseProfile:
     )
 
 
-def slots_of(unet: nn.Module, *, rank_total: int) -> tuple[SlotTable, Binding]:
+def slots_of(
+    unet: nn.Module, *, rank_total: int, packed: PackedWeights | None = None
+) -> tuple[SlotTable, Binding]:
     """Give a UNet's layers slots; return them, and what binds rows to them."""
     binding, rank_rows = Binding(), table_rows(rank_total)
     modules = list(unet.named_modules())
     blocks = UNetBlocks(name for name, _ in modules)
     layers = {
         (COMPONENT, name): add_slots(
-            module, binding=binding, rank_rows=rank_rows, block=blocks.index_of(name)
+            module,
+            binding=binding,
+            rank_rows=rank_rows,
+            block=blocks.index_of(name),
+            packed=packed,
         )
         for name, module in modules
         if is_slottable(module)
@@ -116,7 +129,7 @@ def write_kohya(
     """Write an adapter of the transformer layers in float16, as kohya's trainer would."""
     generator = torch.Generator().manual_seed(seed)
     tensors: dict[str, torch.Tensor] = {}
-    for name, shape in _adapted(profile):
+    for name, shape in adapted(profile):
         key = f"lora_unet_{name.replace('.', '_')}"
         ends = (1, 1) if shape.kind == "conv2d" else ()
         for part, sizes in (("down", (rank, shape.inputs)), ("up", (shape.outputs, rank))):
@@ -132,7 +145,8 @@ def write_kohya(
     return path
 
 
-def _adapted(profile: BaseProfile) -> Iterator[tuple[str, ModuleShape]]:
+def adapted(profile: BaseProfile) -> Iterator[tuple[str, ModuleShape]]:
+    """Return the layers that most trainers change: those of the transformer blocks."""
     for name, shape in profile.modules[COMPONENT].items():
         if "attentions" in name and name.endswith(_ENDS):
             yield name, shape

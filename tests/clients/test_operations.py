@@ -15,6 +15,7 @@ def test_total_leaves_out_what_is_free() -> None:
         free_bytes=600_000,
         rows_per_step=8,
         chosen=(),
+        packed_bytes=7_000_000,
     )
 
-    assert plan.total_bytes == 54_321
+    assert plan.total_bytes == 7_054_321

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from safetensors import safe_open
 
+from tabard_registry.intake.report.sampling_words import sampling_said
+from tabard_registry.release.sampling import Sampling
 from tests.root import ROOT
 
 RECIPE = ROOT / "deploy" / "demo"
@@ -55,6 +57,20 @@ def test_notes_say_the_rank_of_the_file(entry: dict[str, str]) -> None:
     said = {int(rank) for rank in re.findall(r"rank (\d+)", entry["notes"])}
 
     assert said == ranks(ADAPTERS / entry["file"])
+
+
+def test_few_steps_say_so_themselves() -> None:
+    """A header of LCM is known as such, and its author declares nothing that contradicts it."""
+    (entry,) = (one for one in ENTRIES if "samplers" in one.get("sampling", {}))
+    with safe_open(ADAPTERS / entry["file"], framework="pt") as file:
+        found = sampling_said(file.metadata(), family="sd1")
+
+    declared = Sampling.from_json(entry["sampling"])
+    assert found.sources == ("LCM",)
+    assert declared.is_few_step and found.is_few_step
+    assert declared.samplers == found.samplers
+    assert declared.steps.recommended == found.steps.recommended == 4
+    assert declared.guidance.recommended == found.guidance.recommended == 1
 
 
 def test_report_says_the_ranks_of_the_files() -> None:

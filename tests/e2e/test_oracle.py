@@ -30,6 +30,7 @@ FILES: Mapping[str, tuple[str, str]] = {
     "neon": ("neon-1.0.0.safetensors", ""),
     "plum": ("plum.safetensors", "<plum>"),
     "mascot": ("mascot-1.0.0.safetensors", ""),
+    "fast": ("fast-1.0.0.safetensors", ""),
 }
 
 
@@ -51,6 +52,12 @@ CASES: Mapping[str, Case] = {
     "lora_at_partial_weight": Case(prompt="a red circle", stack=(("neon", 0.6),)),
     "lora_combination": Case(prompt="a red circle", stack=(("watercolor", 0.6), ("neon", 0.5))),
     "textual_inversion": Case(prompt="a <plum> circle", stack=(("plum", 1.0),)),
+    "negative_inversion": Case(
+        prompt="a red circle", stack=(("plum", 1.0),), negative_prompt="a <plum> circle"
+    ),
+    "inversion_in_both": Case(
+        prompt="a <plum> star", stack=(("plum", 1.0),), negative_prompt="a <plum> circle"
+    ),
     "textual_inversion_and_lora": Case(
         prompt="a <plum> star", stack=(("plum", 1.0), ("watercolor", 0.8))
     ),
@@ -58,6 +65,7 @@ CASES: Mapping[str, Case] = {
     "negative_prompt": Case(
         prompt="a blue star", stack=(("neon", 0.8),), negative_prompt="a white background"
     ),
+    "lora_of_convolutions": Case(prompt="a red circle", stack=(("fast", 1.0),), guidance_scale=1.0),
     "no_guidance": Case(prompt="a blue star", stack=(("watercolor", 1.0),), guidance_scale=1.0),
 }
 
@@ -108,6 +116,42 @@ def _expect(oracle: Oracle, case: Case, *, sampler: str = "ddim", seed: int = SE
         negative_prompt=case.negative_prompt,
         guidance_scale=case.guidance_scale,
     )
+
+
+@pytest.mark.parametrize("selector", ["@1.0.0", "@^1", "@sha256:"])
+def test_negative_embedding_by_ref_is_the_word(
+    published: Client, serve_alone: Callable[[Case], Pixels], selector: str
+) -> None:
+    """Named by any ref in the negative prompt it is worn, and pinned like every other."""
+    case = CASES["negative_inversion"]
+    (digest,) = (one.digest for one in published.get("oracle/plum").releases)
+    ref = "oracle/plum" + (f"@{digest}" if selector.endswith(":") else selector)
+
+    drawn = published.generate(
+        case.prompt,
+        negative_prompt=f"a embedding:{ref} circle",
+        guidance_scale=case.guidance_scale,
+        num_inference_steps=STEPS,
+        sampler="ddim",
+        seed=SEED,
+    )
+
+    assert np.array_equal(np.asarray(drawn.images[0].pil.convert("RGB")), serve_alone(case))
+    assert [one.digest for one in drawn.worn] == [digest]
+
+
+def test_few_steps_equal_diffusers(published: Client, demo_oracle: Oracle) -> None:
+    """A distilled adapter whose header says LCM is walked so by a request that says nothing."""
+    prompt, said = "a blue star on a black background", {"steps": 4, "sampler": "lcm"}
+
+    (drawn,) = published.generate(prompt, adapters="oracle/fast@1.0.0", seed=SEED).images
+
+    told = drawn.provenance
+    assert {name: told[name] for name in said} == said and told["guidance_scale"] == 1.0
+    worn = [Worn(file=DEMO_ADAPTERS / FILES["fast"][0])]
+    expected = demo_oracle.draw(prompt, worn=worn, seed=SEED, guidance_scale=1.0, **said)
+    served = np.asarray(drawn.pil.convert("RGB"))
+    assert largest_difference(served, expected) <= TOLERANCE
 
 
 OF_EVERY_KIND = frozenset({"ddim", "pndm", "euler_a", "heun", "dpmpp_2m_sde_karras", "unipc"})

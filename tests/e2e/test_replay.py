@@ -37,12 +37,16 @@ CASES: Mapping[str, dict[str, Any]] = {
     "tiny weight": {"adapters": ["re/one:0.00001"]},
     "word": {"prompt": "a <plum> cat", "adapters": "re/plum"},
     "named word": {"prompt": "a embedding:re/plum cat"},
+    "kept away from": {"negative_prompt": "a embedding:re/plum@1.0.0 cat"},
     "recipe": {"adapters": ["re/both:0.3", "re/three"]},
     "tags": {"prompt": " a cat <lora:re/one:0.3> <lora:re/two> "},
     "second image": {"num_images": 2, "adapters": "re/one"},
     "no guidance": {"guidance_scale": 1.0, "negative_prompt": "blur"},
     "weights in words": {"prompt": "a (red:1.4) BREAK circle", "prompt_syntax": "a1111"},
     "long": {"prompt": "red " * 50, "prompt_windows_max": 2, "clip_skip": 1},
+    "jpeg": {"image_format": "jpeg", "adapters": "re/one"},
+    "rough jpeg": {"image_format": "jpeg", "image_quality": 30, "num_images": 2},
+    "webp": {"image_format": "webp", "image_quality": 80, "adapters": ["re/both:0.3"]},
     "anywhere": {"prompt": "a<plum>s cat", "token_match": "anywhere", "adapters": "re/plum"},
 } | {f"sampler {name}": {"sampler": name} for name in sorted(SAMPLERS)}
 

@@ -26,6 +26,7 @@ EXPECTED = (
     "act: warm",
     "deterministic images",
     "images with controls",
+    "images in regions",
     "failed: CONTROL_NOT_SERVED",
     "left by their caller",
     "failed: ROW_NOT_FINITE",

@@ -28,6 +28,7 @@ from tabard_server.engine_port.errors import EngineError
 from tabard_server.engine_port.row_spec import RowSpec
 from tests.interleavings.adapter_files import SLOT_RANKS
 from tests.interleavings.model import Item, Stack
+from tests.interleavings.regions import parts_of
 from tests.interleavings.script import Draw
 from tests.server.adapters.packing import pack_file
 
@@ -116,6 +117,13 @@ class Judge:
             width=drawn.width,
             height=drawn.height,
             sampler=drawn.sampler,
+            regions=parts_of(
+                drawn.parts,
+                prompts=dict(drawn.region_prompts),
+                prompt=drawn.prompt,
+                size=(drawn.width, drawn.height),
+                factor=self._engine.facts.latent_factor,
+            ),
         )
         worn = tuple((self._adapter(item), weight) for item, weight in stack)
         return RowSpec(drawing=drawing, stack=worn, seed=drawn.seed + index)
@@ -145,4 +153,4 @@ def _key(drawn: Draw, stack: Stack, *, index: int) -> tuple[object, ...]:
     worn = tuple((item.digest, weight) for item, weight in stack)
     words = (drawn.prompt, drawn.negative_prompt, drawn.seed + index, drawn.sampler)
     shape = (drawn.steps, drawn.guidance_scale, drawn.width, drawn.height)
-    return (*words, *shape, worn)
+    return (*words, *shape, drawn.parts, drawn.region_prompts, worn)

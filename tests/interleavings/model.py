@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tabard_server.engine_port.weights.strength import Controls, Point, Strength, Weight
+from tabard_server.engine_port.weights.strength import Controls, Point, Strength, Weight, is_steady
 from tests.interleavings.adapter_files import SLOT_RANKS
 
 CHANNELS = ("stable", "canary")
@@ -191,7 +191,7 @@ def _weight(weight: float, *, ref: Ref, share: float) -> Weight:
 
 def _unwearable(stack: Sequence[tuple[Item, Weight]]) -> Iterator[str]:
     is_slotted = not any(item.is_merged_only for item, _ in stack)
-    changing = [w for _, w in stack if isinstance(w, Strength) and not w.controls.is_steady]
+    changing = [weight for _, weight in stack if not is_steady(weight)]
     if changing and not is_slotted:
         yield "CONTROL_NOT_SERVED"
     if is_slotted and sum(item.rank for item, _ in stack) > SLOT_RANKS:

@@ -16,7 +16,7 @@ import torch
 from tabard_registry import AdapterRef, RegistryError, State
 from tabard_server.adapters.host_adapter import HostAdapter
 from tabard_server.adapters.host_memory import Lease
-from tabard_server.engine import engine, row
+from tabard_server.engine import row, row_text
 from tabard_server.engine.sampling.sampler_prototypes import SamplerPrototypes
 from tabard_server.engine.slots import binding
 from tabard_server.engine.slots import slot_table as slots
@@ -63,9 +63,19 @@ def _leave_as_it_is(layers: Any, *, rows: tuple[int, ...]) -> None:
     return
 
 
-def _key_without_weights(spec: Any) -> tuple[Any, ...]:
+def _key_without_weights(spec: Any, *, part: int) -> tuple[Any, ...]:
     worn = tuple((adapter, 1.0) for adapter, _ in spec.stack)
-    return _TEXT_KEY(replace(spec, stack=worn))
+    return _TEXT_KEY(replace(spec, stack=worn), part=part)
+
+
+def _key_of_the_first_part(spec: Any, *, part: int) -> tuple[Any, ...]:
+    del part
+    return _TEXT_KEY(spec, part=0)
+
+
+def _everywhere(weight: Any, *, region: str) -> bool:
+    del weight, region
+    return True
 
 
 def _as_at_the_first_step(weight: Any, *, steps: int, blocks: Any) -> Any:
@@ -124,7 +134,7 @@ def _let_go(generation: Generation, run: JobRun) -> None:
 
 
 _LEASE, _FILL = SlotTable._lease, SlotTable._fill
-_EMPTY, _TEXT_KEY = slots.empty_layers, engine.text_key
+_EMPTY, _TEXT_KEY = slots.empty_layers, row_text.text_key
 _BY_STEP = row.weights_by_step
 _OPTIONS, _PADDED = SamplerPrototypes.step_options, binding._padded
 _LINE_UP, _HOLD = Generation._line_up, JobRun.hold
@@ -147,12 +157,22 @@ MUTANTS: Mapping[str, Mutant] = {
     "text-key-without-weights": Mutant(
         says="equal prompts in equal adapters are equal texts",
         damage="from the image alone",
-        patches=((engine, "text_key", _served(_key_without_weights, _TEXT_KEY)),),
+        patches=((row_text, "text_key", _served(_key_without_weights, _TEXT_KEY)),),
     ),
     "worn-as-at-the-first-step": Mutant(
         says="what a row wears at its first step it wears to its last",
         damage="from the image alone",
         patches=((row, "weights_by_step", _served(_as_at_the_first_step, _BY_STEP)),),
+    ),
+    "worn-in-every-region": Mutant(
+        says="what is worn in one region may as well be worn in all",
+        damage="from the image alone",
+        patches=((row, "is_worn_in", _served(_everywhere, row.is_worn_in)),),
+    ),
+    "text-of-the-first-region": Mutant(
+        says="a row has one text, whatever its regions wear",
+        damage="from the image alone",
+        patches=((row_text, "text_key", _served(_key_of_the_first_part, _TEXT_KEY)),),
     ),
     "one-generator-for-all": Mutant(
         says="noise is noise, whoever draws it",

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from tabard import AsyncClient, TabardError
 from tabard.result import Accepted, Done, GeneratedImage
+from tests.interleavings.regions import sent
 from tests.interleavings.script import Draw
 
 PATIENCE_SECONDS = 120.0
@@ -62,6 +63,7 @@ async def play(client: AsyncClient, drawn: Draw, *, number: int, seq: int) -> To
 
 async def _listen(client: AsyncClient, told: Told) -> None:
     drawn, heard = told.drawn, 0
+    prompts = dict(drawn.region_prompts)
     events = client.stream(
         drawn.prompt,
         negative_prompt=drawn.negative_prompt,
@@ -75,6 +77,10 @@ async def _listen(client: AsyncClient, told: Told) -> None:
         sampler=drawn.sampler,
         deterministic=drawn.is_deterministic,
         preview_every=drawn.preview_every,
+        regions=[
+            sent(name, prompt=prompts.get(name), size=(drawn.width, drawn.height))
+            for name in drawn.named_regions
+        ],
         timeout_seconds=drawn.timeout_seconds or PATIENCE_SECONDS,
     )
     async with contextlib.aclosing(events):

@@ -56,6 +56,8 @@ class Review:
             self._tally.count("images compared")
             if any(isinstance(weight, Strength) for _, weight in stack):
                 self._tally.count("images with controls")
+            if told.drawn.parts:
+                self._tally.count("images in regions")
             complaints += [f"image {image.index}: {complaint}"] if complaint else []
         if told.drawn.is_deterministic:
             self._tally.count("deterministic images", len(told.images))

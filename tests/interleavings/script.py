@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from tabard_server.engine_port.weights.strength import Controls, Point
 from tests.interleavings.adapter_files import KINDS
 from tests.interleavings.model import CHANNELS, Item, Line, Model, Ref
+from tests.interleavings.regions import NAMES
 
 PROMPTS = ("a red circle", "a blue star on white", "two green squares")
 SAMPLERS = (
@@ -28,8 +29,14 @@ CONTROLS: tuple[tuple[str, Controls | None], ...] = (
     (":unet=0.7:end=0.5", Controls(unet=(Point(0.7, 0.0),), end=0.5)),
     (":IN01=0:MID=1.5:OUT03=-0.5", Controls(blocks=(("IN01", 0.0), ("MID", 1.5), ("OUT03", -0.5)))),
     (":unet=0.2@0,1@0.6", Controls(unet=(Point(0.2, 0.0), Point(1.0, 0.6)))),
+    (":region=left", Controls(region="left")),
+    (":region=fading:te=0.5", Controls(region="fading", text_encoder=0.5)),
+    (":end=0.5:region=spots:MID=0", Controls(end=0.5, region="spots", blocks=(("MID", 0.0),))),
+    (":region=0.25,0,1,0.75", Controls(region="0.25,0,1,0.75")),
 )
 """What may stand behind a weight, and what it means; every window holds the first step."""
+REGION_PROMPTS = (*((),) * 7, (("left", "a blue star"),), (("fading", "two green squares"),))
+"""Regions with prompts of their own; they are there whether an adapter names them or not."""
 ITEMS_RECENT = 6
 FAVOURITES_MAX = 40
 DRAW_SHARE = 0.62
@@ -54,6 +61,7 @@ class Draw:
     Attributes:
         leaves_after: Events after which the caller is gone; None: stays to the end.
         timeout_seconds: The deadline that it sets itself; None: a generous one.
+        region_prompts: Regions with prompts of their own.
     """
 
     prompt: str
@@ -70,10 +78,26 @@ class Draw:
     preview_every: int = 0
     leaves_after: int | None = None
     timeout_seconds: float | None = None
+    region_prompts: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def named_regions(self) -> tuple[str, ...]:
+        """The regions that the request defines: those that adapters name, or that have prompts."""
+        said = {ref.controls.region for ref in self.refs if ref.controls}
+        said |= {name for name, _ in self.region_prompts}
+        return tuple(name for name in NAMES if name in said)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Its regions, and the boxes that adapters bring."""
+        boxes = (ref.controls.region for ref in self.refs if ref.controls)
+        own = dict.fromkeys(box for box in boxes if box and box not in NAMES)
+        return (*self.named_regions, *own)
 
     def __str__(self) -> str:
         said = [f"{self.prompt!r} {' '.join(map(str, self.refs)) or 'bare'} {self.sampler}"]
         said.append(f"{self.width}x{self.height} steps {self.steps} seed {self.seed}")
+        said.extend([f"regions {' '.join(self.parts)}"] if self.parts else [])
         said.extend(["deterministic"] if self.is_deterministic else [])
         said.extend([f"leaves after {self.leaves_after}"] if self.leaves_after is not None else [])
         said.extend([f"within {self.timeout_seconds:.3f} s"] if self.timeout_seconds else [])
@@ -143,6 +167,7 @@ class Script:
             sampler=dice.choice(SAMPLERS),
             images=dice.choice((1, 1, 1, 2)),
             preview_every=dice.choice((0, 0, 0, 1)),
+            region_prompts=dice.choice(REGION_PROMPTS),
         )
 
     def _temper(self, drawn: Draw) -> Draw:

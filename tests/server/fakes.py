@@ -51,6 +51,7 @@ BASE_FACTS = BaseFacts(
     native_width=64,
     native_height=64,
     pixel_multiple=8,
+    latent_factor=8,
     clip_skip_max=11,
     train_timesteps=1000,
     prediction="epsilon",

@@ -28,7 +28,7 @@ from tabard.v1.generation_service_pb2_grpc import GenerationServiceStub
 from tests.bases import make_tiny_base
 from tests.e2e.conftest import RunningServer, run_server
 from tests.soak.open_loop import Arrivals, arrive
-from tests.soak.process_figures import Watch
+from tests.soak.process_figures import Watch, cpu_seconds
 from tests.soak.tenant_server import TENANT_METADATA
 from tests.soak.verdict import Latency
 
@@ -40,7 +40,7 @@ WEIGHTS = {"studio": 2.0, "agency": 1.0, "light": 1.0}
 REQUEST = pb.GenerateRequest(prompt="a", num_inference_steps=STEPS, width=32, height=32)
 _TYPED = {"QUEUE_FULL", "DEADLINE_UNREACHABLE", "CALLS_BUSY"}
 ROUNDS = 5
-"""A shared machine drifts within minutes: capacity and overload are measured in turns."""
+"""A shared machine drifts within minutes: overload is measured between two capacities."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -73,8 +73,9 @@ class Seen:
 class Crowd:
     """Callers, each a thread with a connection of its own."""
 
-    def __init__(self, address: str) -> None:
-        self._address = address
+    def __init__(self, server: RunningServer) -> None:
+        self._address = server.address
+        self._pid = server.process.pid
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self.seen = {tenant: Seen() for tenant in WEIGHTS}
@@ -86,11 +87,15 @@ class Crowd:
             self._threads.append(thread)
             thread.start()
 
-    def watch(self, seconds: float) -> float:
-        """Wait so long; return the images in a second, of all."""
-        before = sum(len(seen.seconds) for seen in self.seen.values())
+    def watch(self, seconds: float) -> Pace:
+        """Wait so long; return how fast images were drawn, of all tenants."""
+        before, cpu = self._count(), cpu_seconds(self._pid)
         time.sleep(seconds)
-        return (sum(len(seen.seconds) for seen in self.seen.values()) - before) / seconds
+        images = self._count() - before
+        return Pace(
+            images=images / seconds,
+            cpu_ms=1000 * (cpu_seconds(self._pid) - cpu) / max(images, 1),
+        )
 
     def forget(self) -> None:
         """See anew from now on."""
@@ -102,6 +107,9 @@ class Crowd:
         self._stop.set()
         for thread in self._threads:
             thread.join()
+
+    def _count(self) -> int:
+        return sum(len(seen.seconds) for seen in self.seen.values())
 
     def _call(self, tenant: str) -> None:
         options = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0)]
@@ -136,12 +144,25 @@ class Crowd:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How fast a server drew for a while.
+
+    Attributes:
+        images: In a second.
+        cpu_ms: Processor time of the server, of each image.
+    """
+
+    images: float
+    cpu_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What was measured.
 
     Attributes:
-        rounds: Images in a second while all who ask find a place, and right after it with ten times
-            as many callers as places.
+        full: While all who ask find a place, before each of the rounds and after the last.
+        rounds: With ten times as many callers as places.
         beside: A light caller's seconds beside one full batch.
         crowded: What each tenant saw under overload.
         rss: Memory of the server, as it grew under overload.
@@ -150,7 +171,8 @@ class Outcome:
         opened_rss: Memory of the server, as it grew meanwhile.
     """
 
-    rounds: list[tuple[float, float]]
+    full: list[Pace]
+    rounds: list[Pace]
     beside: Latency
     crowded: dict[str, Seen]
     rss: float
@@ -159,42 +181,47 @@ class Outcome:
 
     @property
     def goodput(self) -> float:
-        """What is still drawn, as a part of capacity: the median of the rounds."""
-        return statistics.median(crowded / full for full, crowded in self.rounds)
+        """What is still drawn, as a part of the capacity before and after: the rounds' median."""
+        return statistics.median(
+            2 * crowded.images / (before.images + after.images)
+            for before, crowded, after in zip(self.full, self.rounds, self.full[1:], strict=False)
+        )
 
 
 def measure(server: RunningServer, *, seconds: float) -> Outcome:
     """Measure all, one after the other."""
-    beside = Crowd(server.address)
+    beside = Crowd(server)
     beside.send("studio", BATCH)
     beside.send("light", 1)
     beside.watch(seconds / 4)
     beside.disperse()
     watch = Watch(server.process.pid, every_seconds=1.0)
-    rounds: list[tuple[float, float]] = []
+    full = [_capacity(server, seconds=seconds / ROUNDS)]
+    rounds: list[Pace] = []
     crowded = {tenant: Seen() for tenant in WEIGHTS}
     for _ in range(ROUNDS):
-        full = _capacity(server, seconds=seconds / ROUNDS / 2)
         crowd = _crowd(server)
         # All callers come at once, and what the first are told is thought of before the others
         # are there.
         crowd.watch(seconds / ROUNDS / 2)
         crowd.forget()
-        rounds.append((full, crowd.watch(seconds / ROUNDS)))
+        rounds.append(crowd.watch(seconds / ROUNDS))
         crowd.disperse()
         for tenant, seen in crowd.seen.items():
             crowded[tenant].add(seen)
+        full.append(_capacity(server, seconds=seconds / ROUNDS))
     watch.stop()
     flood = Watch(server.process.pid, every_seconds=0.5)
     opened = arrive(
         server.address,
         REQUEST,
-        rate=10 * statistics.median(full for full, _crowded in rounds),
+        rate=10 * statistics.median(pace.images for pace in full),
         seconds=seconds / 4,
         metadata=((TENANT_METADATA, "studio"),),
     )
     flood.stop()
     return Outcome(
+        full=full,
         rounds=rounds,
         beside=Latency.of(beside.seen["light"].seconds),
         crowded=crowded,
@@ -206,15 +233,15 @@ def measure(server: RunningServer, *, seconds: float) -> Outcome:
 
 def _crowd(server: RunningServer) -> Crowd:
     """Return ten times as many callers as places, of three tenants."""
-    crowd = Crowd(server.address)
+    crowd = Crowd(server)
     crowd.send("light", 1)
     for tenant in ("studio", "agency"):
         crowd.send(tenant, 10 * (RUNNING + QUEUE) // 2)
     return crowd
 
 
-def _capacity(server: RunningServer, *, seconds: float) -> float:
-    full = Crowd(server.address)
+def _capacity(server: RunningServer, *, seconds: float) -> Pace:
+    full = Crowd(server)
     full.send("studio", RUNNING + QUEUE // 2)
     full.watch(seconds / 2)
     capacity = full.watch(seconds)
@@ -224,8 +251,11 @@ def _capacity(server: RunningServer, *, seconds: float) -> float:
 
 def figures(outcome: Outcome) -> Iterator[str]:
     """Tell what was measured, a line each."""
-    told = ", ".join(f"{crowded:.1f} of {full:.1f}" for full, crowded in outcome.rounds)
-    yield f"images/s under overload: {told}; median {outcome.goodput:.1%}"
+    for name, paces in (("with places", outcome.full), ("under overload", outcome.rounds)):
+        cpu = statistics.median(pace.cpu_ms for pace in paces)
+        told = ", ".join(f"{pace.images:.1f}" for pace in paces)
+        yield f"images/s {name}: {told}; processor time of an image {cpu:.1f} ms"
+    yield f"still drawn under overload: {outcome.goodput:.1%}, median of {ROUNDS} rounds"
     for tenant, seen in outcome.crowded.items():
         took = Latency.of(seen.seconds)
         yield (

@@ -12,7 +12,7 @@ import pytest
 
 from tests.soak.faulty_proxy import FaultyProxy
 from tests.soak.open_loop import Arrivals
-from tests.soak.overload import Outcome, Seen
+from tests.soak.overload import Outcome, Pace, Seen
 from tests.soak.overload import faults as overload_faults
 from tests.soak.players import Notes
 from tests.soak.process_figures import Sample, Watch, look_at
@@ -141,6 +141,11 @@ def test_proxy_fails_as_it_is_told(proxy: FaultyProxy) -> None:
     assert ask(proxy) == BODY
 
 
+def paces(*images: float) -> list[Pace]:
+    """So many images a second, one round after the other."""
+    return [Pace(images=rate, cpu_ms=40.0) for rate in images]
+
+
 def outcome(**changes: object) -> Outcome:
     """An overload in which all went well, but for what is said."""
     crowded = {
@@ -149,7 +154,8 @@ def outcome(**changes: object) -> Outcome:
         "light": Seen(seconds=[0.3] * 50),
     }
     said = {
-        "rounds": [(11.0, 11.0), (10.0, 9.6), (9.0, 4.5)],
+        "full": paces(11.0, 9.0, 11.0, 7.0),
+        "rounds": paces(10.0, 9.6, 4.5),
         "beside": Latency.of([0.2] * 50),
         "crowded": crowded,
         "rss": 1.0,
@@ -167,7 +173,7 @@ def crowded(tenant: str, seen: Seen) -> dict[str, object]:
     ("changes", "fault"),
     [
         ({}, ""),
-        ({"rounds": [(11.0, 11.0), (10.0, 9.0), (9.0, 4.5)]}, "goodput is 90%"),
+        ({"rounds": paces(10.0, 9.0, 4.5)}, "goodput is 90%"),
         ({"beside": Latency.of([0.1])}, "light p99 is 0.30 s"),
         ({"rss": 1.2}, "memory grew by 20.0%"),
         (crowded("agency", Seen(seconds=[1.0] * 50)), "agency has 60% of its share"),

@@ -29,6 +29,7 @@ ACROSS: Mapping[str, str] = {
     "server/engine/slots/test_peft_files.py": "files of others, from intake to slots",
     "server/engine/slots/test_extracted_files.py": "files of ours, from extraction to slots",
     "server/engine/test_controls_oracle.py": "rows by part, block and step against diffusers",
+    "server/engine/regions/test_regions_oracle.py": "pictures in regions against diffusers",
     "server/engine/test_families_oracle.py": "every family, sampler and stack against diffusers",
     "server/engine/test_mixed_batches.py": "rows beside each other against rows alone",
     "server/engine/test_whole_models.py": "whole pipelines against diffusers and peft",
@@ -41,6 +42,7 @@ ACROSS: Mapping[str, str] = {
     "server/rpc/generation/test_job_lines.py": "the job log of a server under way",
     "server/rpc/generation/test_lost_connection.py": "both clients over a network that breaks",
     "server/rpc/generation/test_worn_controls.py": "controls from the message to row and file",
+    "server/rpc/generation/test_worn_regions.py": "regions from the message to row and file",
     "server/rpc/generation/test_request_fields.py": "fields from the message to the engine's row",
 }
 """Tests of no single module, below `tests/`, and what they are about."""

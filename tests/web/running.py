@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 from tabard import AsyncClient
 from tabard_web.app import build_app
 from tabard_web.bounds import Bounds
-from tabard_web.serving import Place, open_socket
+from tabard_web.serving import Place, config_of, open_socket
 
 PATIENCE_SECONDS = 60.0
 
@@ -38,11 +38,10 @@ def free_address() -> str:
 
 
 @contextmanager
-def running(app: ASGIApp) -> Iterator[str]:
+def running(app: ASGIApp, *, bounds: Bounds | None = None) -> Iterator[str]:
     """Serve an application for the length of a block; give its address."""
     opened = open_socket(Place(host="127.0.0.1", port=0))
-    config = uvicorn.Config(app, log_config=None, lifespan="on", timeout_graceful_shutdown=5)
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(config_of(app, bounds or Bounds(stop_seconds_max=5)))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [opened]})
     thread.start()
     try:
@@ -63,8 +62,9 @@ def gateway_to(
     def connect(token: str, actor: str) -> AsyncClient:
         return AsyncClient(address, token=token, actor=actor, patience_seconds=0)
 
+    said = Bounds(**{"stop_seconds_max": 5, **bounds})
     with (
-        running(build_app(connect, bounds=Bounds(**bounds), names=names)) as url,
+        running(build_app(connect, bounds=said, names=names), bounds=said) as url,
         httpx.Client(
             base_url=url, timeout=PATIENCE_SECONDS, trust_env=False, verify=False
         ) as client,

@@ -20,7 +20,7 @@ TokenMatch = Literal["whole", "anywhere"]
 Priority = Literal["low", "normal", "high"]
 ImageFormat = Literal["png", "jpeg", "webp"]
 FileFormat = Literal["original", "canonical", "kohya", "diffusers"]
-EvidenceKind = Literal["report", "references", "training", "previews"]
+EvidenceKind = Literal["report", "references", "training", "previews", "review"]
 ImageLabel = Literal[
     "prompt_drift", "style_mismatch", "artifact", "copyright", "portrait", "review_failure"
 ]

@@ -34,6 +34,7 @@ class MemoryPlan:
         free_bytes: What the device had for all of this; 0 where nobody could say.
         rows_per_step: Rows that may share a step.
         chosen: Settings that nobody fixed, and that were chosen so that all of this fits.
+        packed_bytes: Weights of convolutions once more, laid out for a CPU's kernels.
     """
 
     base_bytes: int
@@ -44,11 +45,12 @@ class MemoryPlan:
     free_bytes: int
     rows_per_step: int
     chosen: tuple[str, ...]
+    packed_bytes: int
 
     @property
     def total_bytes(self) -> int:
         """Everything but what is free."""
-        weights = self.base_bytes + self.slot_bytes + self.merged_bytes
+        weights = self.base_bytes + self.slot_bytes + self.merged_bytes + self.packed_bytes
         return weights + self.gathered_bytes + self.activation_bytes
 
 
@@ -120,6 +122,34 @@ class TenantLoad:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SamplerOptions:
+    """How a sampler can be walked on the base of a server.
+
+    Attributes:
+        name: Short name, as in `ServerStatus.samplers`.
+        title: The name that UIs show.
+        timestep_spacings: What `timestep_spacing` may be with it; empty: it has its own.
+        schedules: What `schedule` may be with it.
+        takes: Which of `timesteps`, `sigmas` and `eta` may be said with it.
+    """
+
+    name: str
+    title: str
+    timestep_spacings: tuple[str, ...] = ()
+    schedules: tuple[str, ...] = ()
+    takes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleNames:
+    """A schedule that a request may name, the title that UIs show, and other names of it."""
+
+    name: str
+    title: str
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerStatus:
     """What a server is, and how busy.
 
@@ -154,6 +184,8 @@ class ServerStatus:
             namespaces sees its own tenant alone.
         steps: Denoise steps since its start.
         row_steps: The same for each row: a step of four rows counts four times.
+        sampler_options: How each of `samplers` can be walked, in the same order.
+        schedules: Those that any of them takes.
         c2pa: What signs the pictures that callers are sent; None: nothing does.
         safety: What looks at them before; None: nothing does.
     """
@@ -186,6 +218,8 @@ class ServerStatus:
     tenants: tuple[TenantLoad, ...] = ()
     steps: int = 0
     row_steps: int = 0
+    sampler_options: tuple[SamplerOptions, ...] = ()
+    schedules: tuple[ScheduleNames, ...] = ()
     c2pa: ContentCredentials | None = None
     safety: SafetyCheck | None = None
 
@@ -220,6 +254,68 @@ class Verification:
     def is_sound(self) -> bool:
         """Whether nothing has changed."""
         return all(one.is_sound for one in self.components)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replica:
+    """A server of a registry, as it told of itself last.
+
+    Attributes:
+        id: 32 hexadecimal digits, drawn at its start.
+        address: Where its settings say that others reach it; empty: they do not say.
+        host: The name of its machine.
+        version: Of Tabard.
+        record_version: The highest version of a record that it reads.
+        base_family: e.g. `sd1`.
+        base_fingerprint: All components of its base.
+        device: `cpu`, `cuda:0`, ….
+        state: What it did for callers, as in `ServerStatus`.
+        started_at: When it began, by its own clock.
+        age_seconds: Since it told of itself, by the clock of the store.
+        interval_seconds: How often it does.
+        is_lost: Whether it has left that out three times: it is gone without a word, or cannot
+            reach the store.
+        registry_seq: Log position that it had seen.
+        registry_lag_seconds: Since the registry had last answered it.
+        clock_ahead_seconds: How far its clock is ahead of that of the server that was asked; a
+            second or two say nothing.
+        rows_waiting: Images that waited.
+        rows_running: Images that were being denoised.
+    """
+
+    id: str
+    address: str
+    host: str
+    version: str
+    record_version: int
+    base_family: str
+    base_fingerprint: str
+    device: str
+    state: str
+    started_at: str
+    age_seconds: float
+    interval_seconds: float
+    is_lost: bool
+    registry_seq: int
+    registry_lag_seconds: float
+    clock_ahead_seconds: float
+    rows_waiting: int
+    rows_running: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replicas:
+    """The servers of a registry.
+
+    Attributes:
+        replicas: Those that told of themselves in the last day, the latest first.
+        replica_id: Which of them was asked; it is not there where its settings say so.
+        registry_seq: Log position that it has seen.
+    """
+
+    replicas: tuple[Replica, ...]
+    replica_id: str
+    registry_seq: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

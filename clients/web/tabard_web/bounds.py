@@ -22,6 +22,9 @@ class Bounds:
         bodies_bytes_max: Bytes of all bodies that are held at once.
         body_seconds_max: How long the body of one request may take to come.
         requests_max: Requests that are answered at once.
+        connections_max: Connections to the gateway.
+        head_seconds_max: How long a connection may take to say what it asks for.
+        reader_seconds_max: How long a connection may read nothing of its answer.
         connections_kept_max: Connections to the server, one for each token, kept while nobody
             uses them.
         pictures_converted_max: Pictures that are read or written anew at once, as for a JPEG.
@@ -38,6 +41,9 @@ class Bounds:
     bodies_bytes_max: int = 512 * _MEBIBYTE
     body_seconds_max: float = 60.0
     requests_max: int = 256
+    connections_max: int = 2_048
+    head_seconds_max: float = 20.0
+    reader_seconds_max: float = 60.0
     connections_kept_max: int = 64
     pictures_converted_max: int = 2
     picture_pixels_max: int = 16_777_216

@@ -83,7 +83,7 @@ class Failures:
 
     async def on_error(self, request: Request, error: Exception) -> Response:
         """Answer whatever was raised; what nobody foresaw tells nothing of itself."""
-        answer = self.answer(request.url.path, told_as(error))
+        answer = self.answer(request.scope["path"], told_as(error))
         if isinstance(error, HTTPException):
             # As `Allow`, which says how else a path may be asked.
             answer.headers.update(error.headers or {})

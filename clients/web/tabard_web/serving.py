@@ -18,13 +18,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from tabard import InvalidArgument, TabardError
 from tabard_web.app import Gateway
 from tabard_web.bounds import Bounds
+from tabard_web.connections import connection_type
 from tabard_web.front.origins import LOOPBACK_NAMES
 
-__all__ = ["LOOPBACK_NAMES", "OnReady", "Place", "open_socket", "read_place", "serve"]
+__all__ = ["LOOPBACK_NAMES", "OnReady", "Place", "config_of", "open_socket", "read_place", "serve"]
 
 OnReady = Callable[[str], None]
 """Told once where the gateway is reached, as `http://host:port`."""
@@ -110,7 +112,16 @@ def serve(
         on_ready: Told once where it is.
         ends_with_stdin: Stop when standard input ends, as it does when its parent is gone.
     """
-    config = uvicorn.Config(
+    config = config_of(app, bounds)
+    server = _Server(config, on_ready=on_ready, on_stop=app.let_go, ends_with_stdin=ends_with_stdin)
+    asyncio.run(server.serve(sockets=[opened]))
+    if not server.started:
+        raise TabardError("the gateway did not start", reason="GATEWAY_FAILED")
+
+
+def config_of(app: ASGIApp, bounds: Bounds) -> uvicorn.Config:
+    """Say how an application is served, wherever it listens."""
+    return uvicorn.Config(
         app,
         log_config=None,
         access_log=False,
@@ -118,12 +129,9 @@ def serve(
         proxy_headers=False,
         lifespan="on",
         ws="none",
+        http=connection_type(bounds),
         timeout_graceful_shutdown=max(1, round(bounds.stop_seconds_max)),
     )
-    server = _Server(config, on_ready=on_ready, on_stop=app.let_go, ends_with_stdin=ends_with_stdin)
-    asyncio.run(server.serve(sockets=[opened]))
-    if not server.started:
-        raise TabardError("the gateway did not start", reason="GATEWAY_FAILED")
 
 
 class _Server(uvicorn.Server):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from tabard_registry.acts.act import Act, Acted, Landed, Plan, action_on
 from tabard_registry.errors import PreconditionFailed
-from tabard_registry.evidence.documents import Evidence, digest_of
+from tabard_registry.evidence.documents import Evidence, FiledReview, digest_of
 from tabard_registry.evidence.grid import Grid
 from tabard_registry.evidence.report import Report
 from tabard_registry.log.records import Action
@@ -133,7 +133,14 @@ def grid_names(state: State, adapter: AdapterName) -> frozenset[str]:
 
 def _note_of(document: Evidence, *, digest: Digest) -> EvidenceNote:
     if not isinstance(document, Report):
-        return EvidenceNote(kind=document.kind, document=digest, told=_NOBODY)
+        # Whoever does not see the other release sees no review beside it either.
+        against = document.against if isinstance(document, FiledReview) else None
+        return EvidenceNote(
+            kind=document.kind,
+            document=digest,
+            told=_NOBODY,
+            against=against.digest if against else None,
+        )
     looked_at = {n: one.state for n, one in document.checks.items() if one.state != "not_checked"}
     return EvidenceNote(
         kind=document.kind,

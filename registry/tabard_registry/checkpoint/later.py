@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from functools import cache
 from typing import Any, TypeVar, overload
 
 T_co = TypeVar("T_co", covariant=True)
@@ -14,10 +13,12 @@ T_co = TypeVar("T_co", covariant=True)
 class LaterTuple(Sequence[T_co]):
     """Equal to the tuple that it becomes."""
 
-    __slots__ = ("_made",)
+    __slots__ = ("_found", "_make")
 
     def __init__(self, make: Callable[[], tuple[T_co, ...]]) -> None:
-        self._made = cache(make)
+        # Every channel has one, and few are looked into: no more is made than must be.
+        self._make = make
+        self._found: tuple[T_co, ...] | None = None
 
     @overload
     def __getitem__(self, index: int) -> T_co: ...
@@ -40,14 +41,21 @@ class LaterTuple(Sequence[T_co]):
     def __hash__(self) -> int:
         return hash(self._made())
 
+    def _made(self) -> tuple[T_co, ...]:
+        found = self._found
+        if found is None:
+            found = self._found = self._make()
+        return found
+
 
 class LaterSet(AbstractSet[T_co]):
     """Equal to the frozenset that it becomes; unions with it are frozensets."""
 
-    __slots__ = ("_made",)
+    __slots__ = ("_found", "_make")
 
     def __init__(self, make: Callable[[], frozenset[T_co]]) -> None:
-        self._made = cache(make)
+        self._make = make
+        self._found: frozenset[T_co] | None = None
 
     def __contains__(self, item: object) -> bool:
         return item in self._made()
@@ -64,3 +72,9 @@ class LaterSet(AbstractSet[T_co]):
     @classmethod
     def _from_iterable(cls, it: Iterable[Any]) -> AbstractSet[Any]:
         return frozenset(it)
+
+    def _made(self) -> frozenset[T_co]:
+        found = self._found
+        if found is None:
+            found = self._found = self._make()
+        return found

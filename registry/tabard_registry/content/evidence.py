@@ -15,11 +15,13 @@ from tabard_registry.acts import Act, Acted, Author, Evidenced
 from tabard_registry.acts.evidence import find_grid
 from tabard_registry.content.blobs import Blobs
 from tabard_registry.content.storing import Commit, commit_stored
-from tabard_registry.errors import CorruptRegistry, NotFound
+from tabard_registry.errors import CorruptRegistry, InvalidField, NotFound
 from tabard_registry.evidence.codec import DOCUMENT_BYTES_MAX
 from tabard_registry.evidence.documents import (
+    PAGE_BYTES_MAX,
     Document,
     Evidence,
+    FiledReview,
     Previews,
     read_kept,
     to_bytes,
@@ -28,7 +30,7 @@ from tabard_registry.evidence.editing import edited, refuse_measured
 from tabard_registry.evidence.grid import Grid
 from tabard_registry.evidence.report import Report
 from tabard_registry.log.records import Action
-from tabard_registry.refs.digest import Digest
+from tabard_registry.refs.digest import Digest, sha256_bytes
 from tabard_registry.refs.names import AdapterName, AdapterRef
 from tabard_registry.release.health import NO_LABELS, EvidenceNote, GridNote, Labels
 from tabard_registry.release.release import Release
@@ -61,14 +63,18 @@ class EvidenceBook:
             blobs: Bytes of what it lists that may not be there yet: pictures, the grid's document.
 
         Raises:
-            NotFound: There is no such release, or a blob that it lists is neither given nor there.
+            NotFound: There is no such release, a blob that it lists is neither given nor there, or
+                what is edited or filed lists what no evidence of the release shows.
             PreconditionFailed: The release was purged, or an edit changes what was measured.
+            InvalidField: The page of a review is too large.
         """
         given = list(blobs)
         if isinstance(document, Report) and document.edited_from is not None:
             original = self.report(document.edited_from)
             refuse_measured(original, replace(document, edited_from=original.edited_from))
             self._refuse_foreign(document, shown_there=original)
+        if isinstance(document, FiledReview):
+            self._refuse_unfounded(document, given)
 
         def store(state: State) -> Act[Evidenced]:
             self._store(document, given)
@@ -209,6 +215,29 @@ class EvidenceBook:
                     reason="BLOB_NOT_FOUND",
                     hint="Publish it beside the release first: `tabard references publish`.",
                 )
+
+    def _refuse_unfounded(self, filed: FiledReview, given: Iterable[bytes]) -> None:
+        """Refuse a review of what is no report on its release, or that lists anything else."""
+        line = self._state().adapter(filed.release.adapter)
+        release = line.by_digest.get(filed.release.digest)
+        note = release.health.note_of(filed.report) if release else None
+        if note is None or note.kind != "report":
+            raise _no_evidence(f"{filed.report.short} is no report on the release", ref=None)
+        report = self.report(filed.report)
+        page = next((one for one in given if sha256_bytes(one) == filed.page), None)
+        foreign = next((one for one in filed.pictures if one not in report.pictures), None)
+        if page is None or foreign or filed.against != report.against:
+            raise NotFound(
+                f"the report {filed.report.short} shows no {(foreign or filed.page).short}",
+                reason="BLOB_NOT_FOUND",
+                hint="A review shows the pictures of its report, and its page is given with it.",
+            )
+        if len(page) > PAGE_BYTES_MAX:
+            raise InvalidField(
+                f"the page of a review of {len(page)} bytes",
+                reason="FIELD_TOO_LONG",
+                hint=f"A page has at most {PAGE_BYTES_MAX} bytes: shorten what the report says.",
+            )
 
     def _shown(self, releases: Iterable[Release]) -> Iterator[Digest]:
         for release in releases:

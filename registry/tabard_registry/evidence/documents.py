@@ -9,12 +9,15 @@ from typing import Any, ClassVar, Literal
 from tabard_registry.errors import RESTORE_BLOB, CorruptRegistry, InvalidField
 from tabard_registry.evidence.codec import parse_json, read, refused, write
 from tabard_registry.evidence.grid import Grid
-from tabard_registry.evidence.report import Picture, Report, Subject
+from tabard_registry.evidence.report import Against, Picture, Report, Subject
 from tabard_registry.refs.digest import Digest, sha256_bytes
 from tabard_registry.release.manifest import canonical_json
 
 REFERENCES_MIN = 4
 """Fewest references: with fewer, nothing can be said of how they vary among themselves."""
+
+PAGE_BYTES_MAX = 4 << 20
+"""Largest page of a review that is filed."""
 
 _VERSION = 1
 
@@ -90,7 +93,32 @@ class Previews:
         return tuple(dict.fromkeys(cell.image for cell in self.cells))
 
 
-Evidence = References | Report | Previews
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FiledReview:
+    """A review as it stood when somebody filed it: a page, and the pictures that it shows.
+
+    Attributes:
+        release: The release.
+        report: Digest of the report that the page shows.
+        page: Digest of the page: HTML that finds each picture beside itself, by its digest.
+        against: What the report compares with.
+        pictures: The pictures, all of them pictures of the report.
+    """
+
+    kind: ClassVar[str] = "review"
+    release: Subject
+    report: Digest
+    page: Digest
+    against: Against | None = None
+    pictures: tuple[Digest, ...] = ()
+
+    @property
+    def blobs(self) -> tuple[Digest, ...]:
+        """What it needs besides itself: the page, and its pictures."""
+        return (self.page, *self.pictures)
+
+
+Evidence = References | Report | Previews | FiledReview
 """A document about one release."""
 Document = Evidence | Grid
 """Any document."""
@@ -101,6 +129,7 @@ _KINDS: dict[str, type[Document]] = {
     "references": References,
     "training": References,
     "previews": Previews,
+    "review": FiledReview,
 }
 
 

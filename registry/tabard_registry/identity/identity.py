@@ -26,7 +26,10 @@ class Proof(StrEnum):
     @classmethod
     def read(cls, text: object) -> Proof:
         """Read what a record says; what this Tabard does not know is none."""
-        return next((one for one in cls if one == text), cls.NONE)
+        try:
+            return cls(str(text))
+        except ValueError:
+            return cls.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

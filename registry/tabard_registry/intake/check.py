@@ -25,6 +25,7 @@ from tabard_registry.intake.files.pickles import PickleReader, is_pickled, open_
 from tabard_registry.intake.files.safetensors import TensorFile, file_name, open_tensors
 from tabard_registry.intake.layers.checked import Checked, CheckedFile
 from tabard_registry.intake.methods.peft_config import read_config
+from tabard_registry.intake.plans import keep_plan, read_by_plan
 from tabard_registry.intake.profile import BaseProfile
 from tabard_registry.intake.report.report_builder import ReadFiles, report_on
 from tabard_registry.refs.digest import Digest, sha256_file
@@ -81,7 +82,10 @@ def check(
         )
         dialect, reading = ("", Reading(problems=opened.problems))
         if not opened.problems:
-            dialect, reading = _read(opened.tensors, context=context)
+            planned = read_by_plan(context)
+            dialect, reading = planned or _read(opened.tensors, context=context)
+            if planned is None:
+                keep_plan(context, dialect=dialect, reading=reading)
         read = ReadFiles(
             tensors=opened.tensors, dialect=dialect, reading=reading, kind=kind, context=context
         )

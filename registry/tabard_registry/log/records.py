@@ -48,6 +48,7 @@ _RESTRICTING = {"private": 2, "require_identity": 2, "channels": 3, "enforce_sam
 _GATE_WORDS = frozenset({"bounds", "promote_on_success"})
 _GATE_VERSION = 5
 _SAMPLING_VERSION = 5
+_REVIEW_VERSION = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +95,9 @@ class Action:
         if self.type == "publish":
             # An older Tabard would draw it with another schedule.
             return _SAMPLING_VERSION if "sampling" in self.summary else 1
+        if self.type == "evidence":
+            # An older Tabard would take it for no evidence, and collect its bytes as garbage.
+            return _REVIEW_VERSION if self.summary.get("kind") == "review" else 1
         said = self.summary if self.type == "policy" else {}
         found = [at for word, at in _RESTRICTING.items() if word in said]
         if any(_GATE_WORDS & gate.keys() for gate in _gates_of(said)):

@@ -21,7 +21,7 @@ CHECK_STATES = ("clear", "flagged", "not_checked")
 """How a failure check may stand."""
 VERDICTS = ("Success", "Failed", "Inconclusive")
 """What a report may say."""
-EVIDENCE_KINDS = ("report", "references", "training", "previews")
+EVIDENCE_KINDS = ("report", "references", "training", "previews", "review")
 """Documents about one release."""
 DECISIONS = ("approve", "reject")
 """What a review may say."""
@@ -66,7 +66,7 @@ class EvidenceNote:
         told: By whom, when.
         verdict: What a report says; empty otherwise.
         checks: Failure checks of a report that somebody looked at; others are `not_checked`.
-        against: The release that it was compared with, or None.
+        against: The release that a report, or a review of one, compares it with, or None.
         grid: The grid of a report, or None.
         inputs: Hash of all that a report rests on, or None.
         measurement: What a report measured, so that a channel can judge it by bounds of its own;

@@ -19,6 +19,9 @@ SPACINGS = ("", "leading", "trailing", "linspace")
 """How timesteps are spread; empty: as the base has it."""
 PREDICTIONS = ("", "epsilon", "v_prediction", "sample")
 """What the base predicts that it was made for; empty: nobody said."""
+NEGATIVE = "negative"
+PROMPTS = ("", NEGATIVE)
+"""The prompt that its words belong to; empty: the prompt itself."""
 ENFORCEMENTS = ("", "warn", "refuse")
 """What happens to a request outside the bounds; empty is `warn`."""
 BY_AUTHOR, BY_METADATA = "author", "metadata"
@@ -81,6 +84,7 @@ class Sampling:
         clip_skip: Last layers of the text encoders that are left out, as in diffusers.
         prediction: One of `PREDICTIONS`.
         weight: How strongly it is worn.
+        prompt: One of `PROMPTS`.
         enforce: One of `ENFORCEMENTS`.
         sources: Who says so: `author`, `metadata`, or a few-step family, like `LCM`.
 
@@ -97,6 +101,7 @@ class Sampling:
     clip_skip: int | None = None
     prediction: str = ""
     weight: Span = NO_SPAN
+    prompt: str = ""
     enforce: str = ""
     sources: tuple[str, ...] = ()
 
@@ -174,7 +179,12 @@ class Sampling:
         return cls(**{name: _read(name, value) for name, value in said.items()})
 
 
-_CLOSED = {"spacing": SPACINGS, "prediction": PREDICTIONS, "enforce": ENFORCEMENTS}
+_CLOSED = {
+    "spacing": SPACINGS,
+    "prediction": PREDICTIONS,
+    "prompt": PROMPTS,
+    "enforce": ENFORCEMENTS,
+}
 _NAMES = tuple(one.name for one in fields(Sampling))
 _SAID = tuple(name for name in _NAMES if name != "sources")
 _SPANS = ("steps", "guidance", "weight")

@@ -5,7 +5,7 @@ In: a verified canonical file and its manifest. Out: a `HostAdapter`, scale fold
 Knows nothing of devices, rows or files.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -13,13 +13,16 @@ import torch
 from tabard_registry import Canonical, Manifest
 from tabard_registry.content.canonical import Change, Layer
 from tabard_registry.intake.files.finite import are_finite
+from tabard_server.adapters.slab_layout import LayerKey, LayerPlace, Row, SlabLayout, layout_of
 from tabard_server.engine_port.stack import Stack
 
-LayerKey = tuple[str, str]
 MAGNITUDE_ROWS = 3
 """Rank rows that hold what a slot must know of magnitudes, beside the factors."""
 
 _ALIGNMENT_BYTES = 16
+
+_Piece = tuple[torch.Tensor, torch.dtype, float]
+"""What is copied into a slab, as which dtype, and what it is multiplied with."""
 
 
 class NotRepresentable(ValueError):
@@ -46,6 +49,36 @@ class PackedLayer:
         """Return what it has, the magnitude last."""
         factors = (self.down, self.up)
         return factors if self.magnitude is None else (*factors, self.magnitude)
+
+
+class SlabLayers(Mapping[LayerKey, PackedLayer]):
+    """The layers of a slab, as views that are made when the first of them is looked at.
+
+    Attributes:
+        layout: Where they lie.
+    """
+
+    __slots__ = ("_slab", "_views", "layout")
+
+    def __init__(self, layout: SlabLayout, *, slab: torch.Tensor) -> None:
+        self.layout = layout
+        self._slab = slab
+        self._views: dict[LayerKey, PackedLayer] | None = None
+
+    def __getitem__(self, key: LayerKey) -> PackedLayer:
+        if self._views is None:
+            dtype = self.layout.dtype
+            # There are hundreds: one call for each view, through one tensor of each dtype.
+            flat, broad = self._slab.view(dtype), self._slab.view(wide(dtype))
+            places = self.layout.layers.items()
+            self._views = {key: _packed(place, flat=flat, broad=broad) for key, place in places}
+        return self._views[key]
+
+    def __iter__(self) -> Iterator[LayerKey]:
+        return iter(self.layout.layers)
+
+    def __len__(self) -> int:
+        return len(self.layout.layers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +144,14 @@ class HostAdapter:
     resident_bytes: int
 
     @property
+    def layout(self) -> SlabLayout:
+        """Where its layers lie in its slab."""
+        if isinstance(self.layers, SlabLayers):
+            return self.layers.layout
+        assert not self.layers, "layers lie in a slab"
+        return layout_of((), dtype=torch.float32)
+
+    @property
     def changes_weights(self) -> bool:
         """Say whether it changes any weight of the base; a placeholder token changes none."""
         return bool(self.layers or self.changes)
@@ -154,11 +195,12 @@ def pack(
         NotRepresentable: A factor is too large for `dtype`.
     """
     return lay_out(
-        {(layer.component, layer.module): _fold(layer, dtype=dtype) for layer in canonical.layers},
+        {(layer.component, layer.module): _unscaled(layer) for layer in canonical.layers},
         digest=str(manifest.digest),
         kind=manifest.kind,
         tokens=tuple(_take_tokens(canonical, manifest=manifest)),
         changes=tuple(map(_as_stored, canonical.changes)),
+        scales=[layer.scale for layer in canonical.layers],
         dtype=dtype,
         is_pinned=is_pinned,
     )
@@ -171,37 +213,40 @@ def lay_out(
     kind: str = "lora",
     tokens: tuple[TokenVectors, ...] = (),
     changes: tuple[HostChange, ...] = (),
+    scales: Sequence[float] | None = None,
     dtype: torch.dtype = torch.float32,
     is_pinned: bool = False,
 ) -> HostAdapter:
     """Copy everything into one slab: factors in `dtype`, magnitudes wide, parts as they are.
 
+    Args:
+        layers: Deltas by (component, module).
+        digest: `sha256:…` of the release.
+        kind: `lora`, `dreambooth` or `textual_inversion`.
+        tokens: Placeholders.
+        changes: What only a merged copy can wear.
+        scales: What the `up` of each layer is multiplied with, in its order; None: nothing.
+        dtype: The engine's dtype.
+        is_pinned: Whether the slab is page-locked.
+
     Raises:
         NotRepresentable: A factor is too large for `dtype`.
     """
-    pieces = list(_pieces(layers, changes=changes, dtype=dtype))
-    offsets = [0]
-    for piece, kept in pieces:
-        offsets.append(_aligned(offsets[-1] + piece.numel() * kept.itemsize))
-    slab = torch.empty(offsets[-1], dtype=torch.uint8, pin_memory=is_pinned) if pieces else None
-    views: list[torch.Tensor] = []
-    for (piece, kept), start, end in zip(pieces, offsets, offsets[1:], strict=False):
-        assert slab is not None
-        stop = start + piece.numel() * kept.itemsize
-        views.append(slab[start:stop].view(kept).view(piece.shape).copy_(piece))
-        if stop < end:
-            # Slabs are kept on disk: no bytes of other things may lie between the views.
-            slab[stop:end] = 0
+    factors = zip(layers.values(), scales or [1.0] * len(layers), strict=True)
+    pieces = list(_pieces(factors, changes=changes, dtype=dtype))
+    slab, views = _new_slab(pieces, is_pinned=is_pinned)
+    for view, (piece, _, scale) in zip(views, pieces, strict=True):
+        _copy_scaled(piece, view, scale=scale)
     remaining = iter(views)
-    laid = _as_layers(layers, views=remaining)
-    _check_range(laid, dtype=dtype)
+    layout = layout_of(list(_rows(layers, views=remaining)), dtype=dtype)
+    _check_range(views[: sum(len(x.tensors()) for x in layers.values())], dtype=dtype)
     slab_bytes = slab.nbytes if slab is not None else 0
     return HostAdapter(
         digest=digest,
         kind=kind,
-        rank=max((layer.down.shape[0] for layer in laid.values()), default=0),
-        layers=laid,
-        magnitude_rows=MAGNITUDE_ROWS if any(x.magnitude_axis for x in laid.values()) else 0,
+        rank=max((place.rank for place in layout.layers.values()), default=0),
+        layers={} if slab is None else SlabLayers(layout, slab=slab),
+        magnitude_rows=MAGNITUDE_ROWS if any(x.axis for x in layout.layers.values()) else 0,
         slab=slab,
         tokens=tokens,
         changes=_as_changes(changes, views=remaining),
@@ -223,13 +268,21 @@ def seen_in(adapter: HostAdapter, slab: torch.Tensor) -> HostAdapter:
     """Return the same adapter with every view into another copy of its slab, on any device."""
     origin = adapter.slab
     assert origin is not None, "only what has a slab can be seen in another"
-    views = (_same_view(view, origin=origin, slab=slab) for _, view in named_views(adapter))
+    parts = (view for change in adapter.changes for view in change.parts.values())
     return replace(
         adapter,
         slab=slab,
-        layers=_as_layers(adapter.layers, views=views),
-        changes=_as_changes(adapter.changes, views=views),
+        layers=SlabLayers(adapter.layout, slab=slab),
+        changes=_as_changes(
+            adapter.changes,
+            views=(_same_view(view, origin=origin, slab=slab) for view in parts),
+        ),
     )
+
+
+def place_of(view: torch.Tensor) -> int:
+    """Return the first byte of a view in its slab, which begins its memory."""
+    return int(view.storage_offset()) * view.itemsize
 
 
 def wide(dtype: torch.dtype) -> torch.dtype:
@@ -238,29 +291,92 @@ def wide(dtype: torch.dtype) -> torch.dtype:
 
 
 def _pieces(
-    layers: Mapping[LayerKey, PackedLayer], *, changes: tuple[HostChange, ...], dtype: torch.dtype
-) -> Iterator[tuple[torch.Tensor, torch.dtype]]:
-    """Yield what lies in a slab, layers first, and in which dtype."""
-    for layer in layers.values():
-        for tensor in layer.tensors():
-            yield tensor, wide(dtype) if tensor is layer.magnitude else dtype
+    factors: Iterable[tuple[PackedLayer, float]],
+    *,
+    changes: tuple[HostChange, ...],
+    dtype: torch.dtype,
+) -> Iterator[_Piece]:
+    """Yield what lies in a slab, layers first, in which dtype, and what it is multiplied with."""
+    for layer, scale in factors:
+        yield layer.down, dtype, 1.0
+        yield layer.up, dtype, scale
+        if layer.magnitude is not None:
+            yield layer.magnitude, wide(dtype), 1.0
     for change in changes:
         for tensor in change.parts.values():
-            yield tensor, tensor.dtype
+            yield tensor, tensor.dtype, 1.0
 
 
-def _as_layers(
+def _new_slab(
+    pieces: Sequence[_Piece], *, is_pinned: bool
+) -> tuple[torch.Tensor | None, list[torch.Tensor]]:
+    """Make a slab, and a view for each piece; what lies between them is zero."""
+    if not pieces:
+        return None, []
+    starts, stop = [], 0
+    for piece, dtype, _ in pieces:
+        starts.append(_aligned(stop))
+        stop = starts[-1] + piece.numel() * dtype.itemsize
+    slab = torch.empty(_aligned(stop), dtype=torch.uint8, pin_memory=is_pinned)
+    # There are hundreds: one call for each view, through one tensor of each dtype.
+    flat = {dtype: slab.view(dtype) for dtype in {dtype for _, dtype, _ in pieces}}
+    views = []
+    for (piece, dtype, _), start, end in zip(pieces, starts, [*starts[1:], len(slab)], strict=True):
+        shape, stride = piece.shape, _dense_strides(piece.shape)
+        views.append(flat[dtype].as_strided(shape, stride, start // dtype.itemsize))
+        stop = start + piece.numel() * dtype.itemsize
+        if stop < end:
+            # Slabs are kept on disk: no bytes of other things may lie between the views.
+            slab[stop:end] = 0
+    return slab, views
+
+
+def _dense_strides(shape: Sequence[int]) -> list[int]:
+    strides = [1]
+    for size in reversed(shape[1:]):
+        strides.insert(0, strides[0] * size)
+    return strides[: len(shape)]
+
+
+def _copy_scaled(piece: torch.Tensor, view: torch.Tensor, *, scale: float) -> None:
+    """Multiply a factor in float32 at least, and round it once."""
+    if scale == 1.0:
+        view.copy_(piece)
+    elif view.dtype == wide(view.dtype):
+        view.copy_(piece).mul_(scale)
+    else:
+        # Narrowed before it is copied: a transposed copy is fast in one dtype.
+        view.copy_(piece.to(wide(view.dtype)).mul(scale).to(view.dtype))
+
+
+def _rows(
     layers: Mapping[LayerKey, PackedLayer], *, views: Iterator[torch.Tensor]
-) -> dict[LayerKey, PackedLayer]:
-    return {
-        key: PackedLayer(
-            down=next(views),
-            up=next(views),
-            magnitude=next(views) if layer.magnitude is not None else None,
-            magnitude_axis=layer.magnitude_axis,
-        )
-        for key, layer in layers.items()
-    }
+) -> Iterator[Row]:
+    """Say where each layer lies, by its views into a slab."""
+    for (component, module), layer in layers.items():
+        down, up = next(views), next(views)
+        (rank, inputs), outputs = down.shape, up.shape[1]
+        row: Row = (component, module, rank, inputs, outputs, place_of(down), place_of(up))
+        if layer.magnitude is not None:
+            magnitude = next(views)
+            row += (place_of(magnitude), magnitude.numel(), layer.magnitude_axis)
+        yield row
+
+
+def _packed(place: LayerPlace, *, flat: torch.Tensor, broad: torch.Tensor) -> PackedLayer:
+    """See a layer where it lies, in one tensor of its dtype and one of its magnitude's."""
+    rank, inputs, outputs = place.rank, place.inputs, place.outputs
+    origin, itemsize = flat.storage_offset(), flat.itemsize
+    magnitude = None
+    if place.magnitude is not None:
+        at = broad.storage_offset() + place.magnitude // broad.itemsize
+        magnitude = broad.as_strided((place.width,), (1,), at)
+    return PackedLayer(
+        down=flat.as_strided((rank, inputs), (inputs, 1), origin + place.down // itemsize),
+        up=flat.as_strided((rank, outputs), (outputs, 1), origin + place.up // itemsize),
+        magnitude=magnitude,
+        magnitude_axis=place.axis,
+    )
 
 
 def _as_changes(
@@ -299,28 +415,26 @@ def _take_tokens(canonical: Canonical, *, manifest: Manifest) -> Iterator[TokenV
         )
 
 
-def _fold(layer: Layer, *, dtype: torch.dtype) -> PackedLayer:
-    """Fold the scale into `up`, and narrow it at once: a transposed copy is fast in one dtype.
-
-    The arrays are private maps of the file, read once.
-    """
+def _unscaled(layer: Layer) -> PackedLayer:
+    """See a layer's arrays, which are private maps of the file, as they shall lie."""
     magnitude = layer.magnitude
     return PackedLayer(
         down=torch.from_numpy(layer.down).flatten(1),
-        up=(torch.from_numpy(layer.up).to(wide(dtype)) * layer.scale).to(dtype).T,
+        up=torch.from_numpy(layer.up).T,
         magnitude=None if magnitude is None else torch.from_numpy(magnitude),
         magnitude_axis=layer.magnitude_axis,
     )
 
 
-def _check_range(layers: Mapping[LayerKey, PackedLayer], *, dtype: torch.dtype) -> None:
+def _check_range(views: Sequence[torch.Tensor], *, dtype: torch.dtype) -> None:
     """Only float16 has less range than what the intake lets through."""
     if dtype != torch.float16:
         return
-    factors = (view for layer in layers.values() for view in (layer.down, layer.up))
     # By their bits: torch takes longer to ask this of float16 than to copy it.
     if not all(
-        are_finite(view.view(-1).view(torch.uint8).numpy(), dtype="F16") for view in factors
+        are_finite(view.reshape(-1).view(torch.uint8).numpy(), dtype="F16")
+        for view in views
+        if view.dtype == dtype
     ):
         raise NotRepresentable("a factor is larger than float16 can say")
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A packed adapter as one file: mapped into memory as it is, with nothing to convert.
 
-In: a host adapter and a path, and back. A prologue, a JSON header, and the payload: the slab, then
-the vectors of tokens. The prologue has the hash of the header, the header that of the payload. See
-docs/decisions/0018 for what is guaranteed. Knows nothing of registries, budgets or devices.
+In: a host adapter and a path, and back. A prologue, a header of two lines of JSON (the second is
+the layout), and the payload: the slab, then the vectors of tokens. The prologue has the hash of
+the header, the header that of the payload; docs/decisions/0018 says what is guaranteed.
 """
 
 import json
@@ -25,16 +25,17 @@ from tabard_server.adapters.disk_cache import Damaged
 from tabard_server.adapters.host_adapter import (
     HostAdapter,
     HostChange,
-    PackedLayer,
+    SlabLayers,
     TokenVectors,
-    wide,
+    place_of,
 )
+from tabard_server.adapters.slab_layout import SlabLayout, parse_layout, write_layout
 
-FORMAT = 2
+FORMAT = 3
 """Version of the layout; files of another one are made again."""
 SUFFIX = ".slab"
 
-_MAGIC = b"tabslab2"
+_MAGIC = b"tabslab3"
 _PROLOGUE = struct.Struct("<8sQ16s")
 _PAGE_BYTES = 4096
 _HEADER_BYTES_MAX = 64 << 20
@@ -93,6 +94,7 @@ def write_slab(adapter: HostAdapter, path: Path, *, key: SlabKey, line: str) -> 
         "payload_xxh3_128": hashed.hexdigest(),
     }
     header = json.dumps(document, separators=(",", ":")).encode("ascii")
+    header += b"\n" + write_layout(adapter.layout)
     # Blanks, which JSON passes over, up to the page on which the payload starts.
     header += b" " * _padding(_PROLOGUE.size + len(header))
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -118,13 +120,13 @@ def read_slab(path: Path, *, key: SlabKey, is_pinned: bool = False) -> HostAdapt
         OSError: It cannot be read.
     """
     with path.open("rb", buffering=0) as file:
-        document, start = _read_header(file)
+        document, layout, start = _read_header(file)
         if document["key"] != key.to_json():
             raise Damaged(f"it holds {document['key']}")
         payload = _load(file, start=start, size=document["payload_bytes"], is_pinned=is_pinned)
     if xxhash.xxh3_128_hexdigest(payload.numpy().data) != document["payload_xxh3_128"]:
         raise Damaged("its payload has another hash")
-    return _assemble(document, payload, key=key)
+    return _assemble(document, payload, layout=parse_layout(layout, key.dtype), key=key)
 
 
 def line_in(path: Path) -> str:
@@ -168,11 +170,6 @@ def _describe(adapter: HostAdapter, *, key: SlabKey, line: str) -> dict[str, Any
         "rank": adapter.rank,
         "magnitude_rows": adapter.magnitude_rows,
         "slab_bytes": slab_bytes,
-        "layers": [
-            [*name, *layer.down.shape, layer.up.shape[1], *map(_place, layer.tensors())]
-            + ([] if layer.magnitude is None else [layer.magnitude.numel(), layer.magnitude_axis])
-            for name, layer in adapter.layers.items()
-        ],
         "changes": [
             [x.component, x.parameter, x.method, x.scale, dict(x.options), _describe_parts(x)]
             for x in adapter.changes
@@ -183,21 +180,17 @@ def _describe(adapter: HostAdapter, *, key: SlabKey, line: str) -> dict[str, Any
 
 def _describe_parts(change: HostChange) -> list[list[Any]]:
     return [
-        [name, str(part.dtype), list(part.shape), _place(part)]
+        [name, str(part.dtype), list(part.shape), place_of(part)]
         for name, part in change.parts.items()
     ]
-
-
-def _place(view: torch.Tensor) -> int:
-    return int(view.storage_offset()) * view.itemsize
 
 
 def _prologue(header: bytes) -> bytes:
     return _PROLOGUE.pack(_MAGIC, len(header), xxhash.xxh3_128_digest(header))
 
 
-def _read_header(file: FileIO) -> tuple[dict[str, Any], int]:
-    """Return what a file says of itself, and where its payload starts."""
+def _read_header(file: FileIO) -> tuple[dict[str, Any], bytes, int]:
+    """Return what a file says of itself, its layout as text, and where its payload starts."""
     found = os.fstat(file.fileno())
     if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
         raise Damaged("others can write it")
@@ -210,11 +203,12 @@ def _read_header(file: FileIO) -> tuple[dict[str, Any], int]:
     header = file.read(header_bytes)
     if prologue != _prologue(header):
         raise Damaged("its header has another hash")
-    document: dict[str, Any] = json.loads(header)
+    first, _, layout = header.partition(b"\n")
+    document: dict[str, Any] = json.loads(first)
     start = _PROLOGUE.size + header_bytes
     if start + document["payload_bytes"] != found.st_size:
         raise Damaged(f"it has {found.st_size} bytes, not {start + document['payload_bytes']}")
-    return document, start
+    return document, layout.rstrip(b" "), start
 
 
 def _load(file: FileIO, *, start: int, size: int, is_pinned: bool) -> torch.Tensor:
@@ -240,8 +234,11 @@ def _load(file: FileIO, *, start: int, size: int, is_pinned: bool) -> torch.Tens
     return payload
 
 
-def _assemble(document: dict[str, Any], payload: torch.Tensor, *, key: SlabKey) -> HostAdapter:
+def _assemble(
+    document: dict[str, Any], payload: torch.Tensor, *, layout: SlabLayout, key: SlabKey
+) -> HostAdapter:
     slab_bytes = document["slab_bytes"]
+    slab = payload[:slab_bytes] if slab_bytes else None
     tokens = tuple(
         TokenVectors(
             component=component, token=token, vectors=_view(payload, torch.float32, shape, at=at)
@@ -252,33 +249,13 @@ def _assemble(document: dict[str, Any], payload: torch.Tensor, *, key: SlabKey) 
         digest=key.release,
         kind=document["kind"],
         rank=document["rank"],
-        layers=_layers(document["layers"], payload, dtype=key.dtype),
+        layers={} if slab is None else SlabLayers(layout, slab=slab),
         magnitude_rows=document["magnitude_rows"],
-        slab=payload[:slab_bytes] if slab_bytes else None,
+        slab=slab,
         tokens=tokens,
         changes=tuple(_change(row, payload) for row in document["changes"]),
         resident_bytes=slab_bytes + sum(entry.vectors.nbytes for entry in tokens),
     )
-
-
-def _layers(
-    rows: Sequence[Sequence[Any]], payload: torch.Tensor, *, dtype: torch.dtype
-) -> dict[tuple[str, str], PackedLayer]:
-    # There are hundreds: one call for each view, through one tensor of the dtype.
-    flat, itemsize = payload.view(dtype), dtype.itemsize
-    layers = {}
-    for component, module, rank, inputs, outputs, down, up, *scaled in rows:
-        magnitude, axis = None, ""
-        if scaled:
-            at, width, axis = scaled
-            magnitude = _view(payload, wide(dtype), [width], at=at)
-        layers[component, module] = PackedLayer(
-            down=flat.as_strided((rank, inputs), (inputs, 1), down // itemsize),
-            up=flat.as_strided((rank, outputs), (outputs, 1), up // itemsize),
-            magnitude=magnitude,
-            magnitude_axis=axis,
-        )
-    return layers
 
 
 def _change(row: Sequence[Any], payload: torch.Tensor) -> HostChange:

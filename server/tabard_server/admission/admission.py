@@ -6,7 +6,7 @@ numbers are pinned for good. Does no I/O; runs in one thread, which long prompts
 """
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from tabard_registry import RegistryError, State
@@ -16,16 +16,18 @@ from tabard_registry.identity.roles import Role
 from tabard_registry.state.sight import namespaces_needed
 from tabard_server.admission.controls import check_windows
 from tabard_server.admission.declared import DeclaredSampling
-from tabard_server.admission.embeddings import put_words
+from tabard_server.admission.embeddings import put_words, unheeded
 from tabard_server.admission.numbers import DRAWN_SEED_MAX, Bounds, images_of
 from tabard_server.admission.pictures import NO_PICTURE, PictureReading
 from tabard_server.admission.prompts import PromptChecker
+from tabard_server.admission.regions.reader import RegionReader
 from tabard_server.admission.stack import Stacker
 from tabard_server.admission.triggers import put_triggers, refuse_trigger
 from tabard_server.admission.walks import WalkReader
+from tabard_server.engine_port.drawing import WantedDrawing
 from tabard_server.errors import InvalidRequest, OutOfTime, ServerError, Violation
-from tabard_server.jobs.job import Job, JobSpec
-from tabard_server.jobs.words.prompt_tags import read_tags
+from tabard_server.jobs.job import Job, JobSpec, Worn
+from tabard_server.jobs.words.prompt_tags import TaggedPrompt, read_tags
 from tabard_server.limits import Limits
 
 
@@ -40,6 +42,7 @@ class Admission:
         prompts: PromptChecker,
         walks: WalkReader,
         declared: DeclaredSampling,
+        regions: RegionReader,
         limits: Limits,
         shows_previews: bool = True,
         clock: Callable[[], float],
@@ -54,6 +57,7 @@ class Admission:
             prompts: Checks words.
             walks: Reads how steps lie.
             declared: Reads how releases want to be sampled.
+            regions: Reads the parts of a picture.
             limits: The bounds of this server.
             shows_previews: Whether callers may see unfinished images.
             clock: Monotonic seconds.
@@ -65,6 +69,7 @@ class Admission:
         self._prompts = prompts
         self._walks = walks
         self._declared = declared
+        self._regions = regions
         self._limits = limits
         self._shows_previews = shows_previews
         self._clock = clock
@@ -119,22 +124,24 @@ class Admission:
     def _admit(self, spec: JobSpec, *, state: State, reading: PictureReading) -> Job:
         now, wanted = self._clock(), spec.wanted
         self._check_deadline(spec)
-        tagged, negative = read_tags(wanted.prompt), read_tags(wanted.negative_prompt)
+        tagged, plain = read_tags(wanted.prompt), _plain_texts(wanted)
         violations = self._bounds.check(spec, picture_size=reading.size)
+        violations += self._regions.check(wanted.regions)
         style, style_violations = self._prompts.style_of(wanted)
         violations += [*reading.violations, *style_violations]
         violations += self._prompts.check_text(wanted)
         _refuse(violations)
         sampler, walk = self._walks.read(wanted)
-        worn = self._stacker.pin(spec, tagged=tagged, negative=negative, state=state)
+        worn = self._stacker.pin(spec, tagged=tagged, plain=plain, state=state)
         filled, warnings = self._declared.heed(wanted, worn=worn, policies=state.policies)
         if filled != wanted:
             wanted = filled
             sampler, walk = self._walks.read(wanted)
             _refuse(self._bounds.check(replace(spec, wanted=wanted), picture_size=reading.size))
-        refuse_trigger(negative.text, field="negative_prompt")
-        prompt, put_in = put_triggers(
+        words = _plain_words(plain, worn=worn)
+        prompt, away, put_in = put_triggers(
             put_words(tagged, worn=worn, field="prompt"),
+            away=words["negative_prompt"],
             worn=worn,
             is_auto=wanted.auto_trigger,
             syntax=style.syntax,
@@ -142,17 +149,25 @@ class Admission:
         drawing = self._bounds.draw(
             wanted,
             prompt=prompt,
-            negative_prompt=put_words(negative, worn=worn, field="negative_prompt"),
+            negative_prompt=away,
             style=style,
             sampler=sampler,
             walk=walk,
             picture=reading.picture,
+            regions=self._regions.read(
+                wanted.regions,
+                worn=worn,
+                masks=reading.masks,
+                prompt=prompt,
+                words=words,
+                size=self._bounds.size_of(wanted, reading.size),
+            ),
         )
+        _refuse(self._bounds.check_parts(drawing))
         check_windows(worn, drawing=drawing)
-        windows, violations = self._prompts.read_words(
-            drawing, worn=worn, may_lack_words=spec.may_lack_words
-        )
-        _refuse(violations)
+        read = self._prompts.read_words(drawing, worn=worn, may_lack_words=spec.may_lack_words)
+        _refuse(read.violations)
+        warnings += tuple(unheeded(drawing, worn=worn, away=read.away))
         first = self._draw_seed(DRAWN_SEED_MAX) if spec.seed is None else spec.seed
         return Job(
             id=self._new_id() if spec.again is None else spec.again.job_id,
@@ -165,7 +180,7 @@ class Admission:
             registry_seq=state.seq,
             admitted_at=now,
             deadline_at=None if spec.seconds_left is None else now + spec.seconds_left,
-            prompt_windows=windows,
+            prompt_windows=read.windows,
             identity=spec.identity,
             tenant=spec.caller.tenant,
             priority=spec.priority,
@@ -182,6 +197,23 @@ class Admission:
                 reason="DEADLINE_TOO_SHORT",
                 hint=f"allow more time; under {least:g} s nothing is begun",
             )
+
+
+def _plain_texts(wanted: WantedDrawing) -> dict[str, TaggedPrompt]:
+    """Return the prompts that have no tags, by their fields."""
+    texts = {f"regions[{index}].prompt": one.prompt for index, one in enumerate(wanted.regions)}
+    return {
+        field: read_tags(text)
+        for field, text in {"negative_prompt": wanted.negative_prompt, **texts}.items()
+        if text is not None
+    }
+
+
+def _plain_words(plain: Mapping[str, TaggedPrompt], *, worn: Sequence[Worn]) -> dict[str, str]:
+    """Return the same as they are drawn."""
+    for field, text in plain.items():
+        refuse_trigger(text.text, field=field)
+    return {field: put_words(text, worn=worn, field=field) for field, text in plain.items()}
 
 
 def _refuse(violations: list[Violation]) -> None:

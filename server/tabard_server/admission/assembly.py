@@ -12,6 +12,7 @@ from tabard_server.admission.controls import ControlReader
 from tabard_server.admission.declared import DeclaredSampling
 from tabard_server.admission.numbers import Bounds
 from tabard_server.admission.prompts import PromptChecker
+from tabard_server.admission.regions.reader import RegionReader
 from tabard_server.admission.sizes import Sizes
 from tabard_server.admission.stack import Stacker
 from tabard_server.admission.walks import WalkReader
@@ -32,17 +33,22 @@ def bounds_for(engine: EnginePort[Any], settings: Settings) -> Bounds:
     )
 
 
+def walks_for(engine: EnginePort[Any], settings: Settings) -> WalkReader:
+    """Return what reads how steps lie."""
+    return WalkReader(
+        resolve_sampler=engine.resolve_sampler,
+        samplers=engine.facts.samplers,
+        train_timesteps=engine.facts.train_timesteps,
+        default_sampler=settings.defaults.sampler,
+    )
+
+
 def admission_for(
     engine: EnginePort[Any], settings: Settings, *, bounds: Bounds, verifier: Verifier
 ) -> Admission:
     """Return an admission with real clocks, ids and seeds."""
     limits, defaults = settings.limits, settings.defaults
-    walks = WalkReader(
-        resolve_sampler=engine.resolve_sampler,
-        samplers=engine.facts.samplers,
-        train_timesteps=engine.facts.train_timesteps,
-        default_sampler=defaults.sampler,
-    )
+    walks = walks_for(engine, settings)
     rng = random.SystemRandom()
     return Admission(
         bounds=bounds,
@@ -69,6 +75,10 @@ def admission_for(
             check=bounds.check_sampling,
             numbers=bounds.numbers_of,
             prediction=engine.facts.prediction,
+        ),
+        regions=RegionReader(
+            latent_factor=engine.facts.latent_factor,
+            regions_max=limits.regions_per_request_max,
         ),
         limits=limits,
         shows_previews=not settings.safety.hides_previews,

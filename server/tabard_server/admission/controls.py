@@ -55,6 +55,7 @@ class ControlReader:
             unet=(Point(weight=said.unet[0].weight, at=0.0),) if is_one else said.unet,
             start=start,
             end=end,
+            region=said.region,
             blocks=self._read_blocks(said, field=field, adapter=adapter),
         )
 

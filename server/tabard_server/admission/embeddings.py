@@ -8,8 +8,9 @@ with words in place of names. Resolves nothing itself.
 from collections.abc import Iterable, Iterator, Sequence
 
 from tabard_registry import Release
+from tabard_server.engine_port.drawing import Drawing
 from tabard_server.errors import InvalidRequest, Violation
-from tabard_server.jobs.job import Worn
+from tabard_server.jobs.job import SamplingWarning, Worn
 from tabard_server.jobs.words.prompt_tags import NamedEmbedding, TaggedPrompt, write_words
 
 
@@ -18,7 +19,7 @@ def refs_named(tagged: Iterable[TaggedPrompt], *, asked: Iterable[str]) -> tuple
 
     Args:
         tagged: The prompts.
-        asked: Names `namespace/name` of adapters that the request wears anyway.
+        asked: Names `namespace/name` and refs of adapters that the request wears anyway.
     """
     is_asked = frozenset(asked)
     named = (one.name for text in tagged for one in text.embeddings)
@@ -42,6 +43,29 @@ def put_words(tagged: TaggedPrompt, *, worn: Sequence[Worn], field: str) -> str:
     if violations:
         raise InvalidRequest(tuple(violations))
     return write_words(tagged, words)
+
+
+def unheeded(
+    drawing: Drawing, *, worn: Iterable[Worn], away: frozenset[str]
+) -> Iterator[SamplingWarning]:
+    """Tell of embeddings that stand in a negative prompt alone, and that nobody looks at there.
+
+    Args:
+        drawing: What is drawn.
+        worn: Its stack.
+        away: Taught words that only its negative prompt uses.
+    """
+    if drawing.is_guided:
+        return
+    for one in worn:
+        words = (tokens.token for tokens in one.release.tokens)
+        if one.release.kind == "textual_inversion" and not away.isdisjoint(words):
+            yield SamplingWarning(
+                release=str(one.release),
+                field="negative_prompt",
+                message=f"guidance_scale is {drawing.guidance_scale:g}, and the negative prompt is "
+                "read above 1 only: its word does nothing",
+            )
 
 
 def _words_of(named: NamedEmbedding, worn: Iterable[Worn]) -> tuple[str, ...]:

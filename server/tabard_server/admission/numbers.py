@@ -6,12 +6,14 @@ has none. Looks at no registry, no prompt and no pixel.
 """
 
 import math
+from dataclasses import replace
 
 from tabard_server.admission.declared import Numbers
 from tabard_server.admission.sizes import Asked, Sizes
 from tabard_server.engine_port.base_facts import BaseFacts
 from tabard_server.engine_port.drawing import Drawing, Picture, Size, WantedDrawing
 from tabard_server.engine_port.prompt_style import PromptStyle
+from tabard_server.engine_port.regions import Region
 from tabard_server.engine_port.walk import PLAIN_WALK, Walk
 from tabard_server.engine_port.work import GUIDED_SAMPLES
 from tabard_server.errors import Violation, invalid
@@ -50,7 +52,7 @@ class Bounds:
         """
         wanted, images = spec.wanted, images_of(spec)
         return [
-            *self.check_size(wanted, self._size(wanted, picture_size)),
+            *self.check_size(wanted, self.size_of(wanted, picture_size)),
             *self._counts(wanted, images=images),
             *self._scale(wanted),
             *_seed(spec.seed, images=images),
@@ -82,6 +84,7 @@ class Bounds:
         sampler: str,
         picture: Picture | None,
         walk: Walk = PLAIN_WALK,
+        regions: tuple[Region, ...] = (),
     ) -> Drawing:
         """Return what a request with nothing wrong in it is drawn as.
 
@@ -93,8 +96,9 @@ class Bounds:
             sampler: Short name.
             picture: What its files came to.
             walk: How its steps lie.
+            regions: Its parts.
         """
-        width, height = self._size(wanted, None if picture is None else picture.size)
+        width, height = self.size_of(wanted, None if picture is None else picture.size)
         return Drawing(
             prompt=prompt,
             negative_prompt=negative_prompt,
@@ -106,6 +110,7 @@ class Bounds:
             walk=walk,
             style=style,
             clip_skip=wanted.clip_skip or 0,
+            regions=regions,
             picture=picture,
             strength=_strength(wanted),
             original_size=wanted.original_size,
@@ -143,12 +148,33 @@ class Bounds:
         """Return what is wrong with the size that a request is drawn at."""
         return self._sizes.check(size, self._asked(wanted))
 
+    def check_parts(self, drawing: Drawing) -> list[Violation]:
+        """Return what is wrong with the parts of a picture: each costs a step as much as a row."""
+        if len(drawing.regions) < 2:
+            return []
+        asked = Asked(samples=drawing.samples, has_picture=drawing.picture is not None)
+        return [
+            replace(
+                one,
+                field="regions",
+                description=f"in {len(drawing.regions)} parts, {one.description}",
+                hint=f"have fewer regions, or {one.hint}",
+            )
+            for one in self._sizes.check(drawing.size, asked)
+        ]
+
     def _asked(self, wanted: WantedDrawing) -> Asked:
         is_guided = self._guidance_scale(wanted) > 1.0
         samples = GUIDED_SAMPLES if is_guided else 1
         return Asked(samples=samples, has_picture=wanted.image is not None)
 
-    def _size(self, wanted: WantedDrawing, picture_size: Size | None) -> Size:
+    def size_of(self, wanted: WantedDrawing, picture_size: Size | None) -> Size:
+        """Return what a request is drawn at.
+
+        Args:
+            wanted: As it was written.
+            picture_size: What its picture is drawn at where it says no size; None: it has none.
+        """
         width, height = picture_size or (self._facts.native_width, self._facts.native_height)
         return (
             width if wanted.width is None else wanted.width,

@@ -7,13 +7,14 @@ drawn at the picture's own size, rounded down to what the base can draw. Both ar
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from PIL import Image
 
 from tabard_server.admission.numbers import Bounds
 from tabard_server.admission.picture_files import open_picture
+from tabard_server.admission.regions.reader import MaskFile, Masks
 from tabard_server.callers.caller import Caller
 from tabard_server.callers.places import Places, PlacesRule
 from tabard_server.engine_port.drawing import Picture, Size, WantedDrawing
@@ -29,11 +30,13 @@ class PictureReading:
     Attributes:
         picture: The picture and its mask; None: none was sent, or something is wrong.
         size: What is drawn if the request says no size; None: the base's own.
+        masks: Those of regions, by the place of the region.
         violations: What is wrong with the files.
     """
 
     picture: Picture | None = None
     size: Size | None = None
+    masks: Masks = field(default_factory=dict)
     violations: tuple[Violation, ...] = ()
 
 
@@ -68,7 +71,7 @@ class PictureReader:
         Raises:
             Overloaded: Too many wait already, or too many of this caller.
         """
-        if wanted.image is None:
+        if not wanted.has_files:
             return NO_PICTURE
         async with self._places.one(caller):
             return await self._threads.run(self.read_now, wanted)
@@ -78,22 +81,47 @@ class PictureReader:
         violations: list[Violation] = []
         image = self._open(wanted.image, field="image", violations=violations)
         mask = self._open(wanted.mask_image, field="mask_image", violations=violations)
-        if image is None or violations:
+        if violations:
             return PictureReading(violations=tuple(violations))
+        size = None
         try:
-            size = self._bounds.size_of_picture(wanted, sent=image.size)
-            if mask is not None:
-                _check_mask(mask, image=image)
+            if image is not None:
+                size = self._bounds.size_of_picture(wanted, sent=image.size)
+                if mask is not None:
+                    _check_mask(mask, image=image)
         except InvalidRequest as error:
             return PictureReading(violations=error.violations)
-        if self._bounds.check_size(wanted, size):
+        drawn = self._bounds.size_of(wanted, size)
+        if self._bounds.check_size(wanted, drawn):
             # The request's own size is wrong: it is told so with its other numbers.
             return PictureReading(size=size)
-        return PictureReading(size=size, picture=_fit(wanted, image=image, mask=mask, size=size))
+        masks = self._read_masks(wanted, size=drawn, violations=violations)
+        if violations:
+            return PictureReading(size=size, violations=tuple(violations))
+        picture = None if image is None else _fit(wanted, image=image, mask=mask, size=drawn)
+        return PictureReading(size=size, picture=picture, masks=masks)
 
     def close(self) -> None:
         """Read nothing more. Idempotent."""
         self._threads.close()
+
+    def _read_masks(
+        self, wanted: WantedDrawing, *, size: Size, violations: list[Violation]
+    ) -> Masks:
+        """Read the masks of regions; more than there may be are refused unread."""
+        masks: dict[int, MaskFile] = {}
+        for index, region in enumerate(wanted.regions[: self._limits.regions_per_request_max]):
+            name = f"regions[{index}].mask"
+            mask = self._open(region.mask, field=name, violations=violations)
+            if mask is None or region.mask is None:
+                continue
+            if mask.size != size:
+                violations += _other_size(mask, field=name, size=size).violations
+                continue
+            masks[index] = MaskFile(
+                pixels=np.asarray(mask.convert("L")), sha256=_sha256(region.mask)
+            )
+        return masks
 
     def _open(
         self, data: bytes | None, *, field: str, violations: list[Violation]
@@ -117,6 +145,19 @@ def _check_mask(mask: Image.Image, *, image: Image.Image) -> None:
         )
 
 
+def _other_size(mask: Image.Image, *, field: str, size: Size) -> InvalidRequest:
+    return invalid(
+        field,
+        f"{field} is {mask.width}x{mask.height}, and {size[0]}x{size[1]} is drawn",
+        reason="MASK_SIZE_DIFFERS",
+        hint="send a mask of the size that is drawn, or boxes, which fit every size",
+    )
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
 def _fit(
     wanted: WantedDrawing, *, image: Image.Image, mask: Image.Image | None, size: Size
 ) -> Picture:
@@ -125,8 +166,8 @@ def _fit(
     redrawn = None if mask is None else mask.resize(size, resample=lanczos).convert("L")
     return Picture(
         pixels=np.asarray(pixels),
-        sha256=hashlib.sha256(wanted.image or b"").hexdigest(),
+        sha256=_sha256(wanted.image or b""),
         sent_size=image.size,
         mask=None if redrawn is None else np.asarray(redrawn),
-        mask_sha256="" if redrawn is None else hashlib.sha256(wanted.mask_image or b"").hexdigest(),
+        mask_sha256="" if redrawn is None else _sha256(wanted.mask_image or b""),
     )

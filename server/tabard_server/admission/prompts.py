@@ -6,6 +6,7 @@ Counts tokens through the engine's prompt reader; encodes nothing.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from tabard_server.engine_port.drawing import Drawing, WantedDrawing
 from tabard_server.engine_port.errors import EngineError
@@ -24,6 +25,21 @@ from tabard_server.settings import Defaults
 
 _SYNTAXES = {str(syntax): syntax for syntax in PROMPT_SYNTAXES}
 _MATCHES = {str(match): match for match in TOKEN_MATCHES}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadWords:
+    """What the two prompts of a request come to.
+
+    Attributes:
+        windows: Windows that the longer one fills.
+        violations: Everything that is wrong with them.
+        away: Taught words that only the negative prompt uses.
+    """
+
+    windows: int
+    violations: list[Violation]
+    away: frozenset[str]
 
 
 class PromptChecker:
@@ -101,8 +117,8 @@ class PromptChecker:
 
     def read_words(
         self, drawing: Drawing, *, worn: Iterable[Worn], may_lack_words: bool = False
-    ) -> tuple[int, list[Violation]]:
-        """Return the windows that the longer prompt fills, and everything wrong with the two.
+    ) -> ReadWords:
+        """Read the two prompts.
 
         They are written in their syntax, not too long, and every taught token occurs, unless it is
         said that it may be lacking.
@@ -111,7 +127,7 @@ class PromptChecker:
             tokens.token: (one, tokens.count) for one in worn for tokens in one.release.tokens
         }
         counts = {token: count for token, (_one, count) in owners.items()}
-        used: frozenset[str] = frozenset()
+        used: dict[str, frozenset[str]] = {}
         violations: list[Violation] = []
         windows = 1
         for field, text in _texts(drawing):
@@ -121,17 +137,25 @@ class PromptChecker:
                 violations += invalid(
                     field, str(error), reason=error.reason, hint=error.hint
                 ).violations
-                used |= frozenset(counts)
+                used[field] = frozenset(counts)
                 continue
-            used |= reading.used
+            used[field] = reading.used
             windows = max(windows, reading.window_count)
             if not reading.fits:
                 violations.append(self._too_long(field, reading))
         texts = " ".join(text for _field, text in _texts(drawing))
         owned = {token: owner for token, (owner, _) in owners.items()}
-        unused = [] if may_lack_words else _unused(owned, used=used, texts=texts)
+        unused = (
+            []
+            if may_lack_words
+            else _unused(owned, used=frozenset().union(*used.values()), texts=texts)
+        )
         slow = self._too_slow(drawing, windows=windows)
-        return windows, [*violations, *unused, *slow]
+        return ReadWords(
+            windows=windows,
+            violations=[*violations, *unused, *slow],
+            away=used["negative_prompt"] - used["prompt"],
+        )
 
     def _too_slow(self, drawing: Drawing, *, windows: int) -> Iterator[Violation]:
         """Refuse words that would hold the engine up; one window of each prompt never does."""
@@ -167,7 +191,17 @@ class PromptChecker:
 
 
 def _texts(drawing: Drawing | WantedDrawing) -> tuple[tuple[str, str], ...]:
-    return ("prompt", drawing.prompt), ("negative_prompt", drawing.negative_prompt)
+    if isinstance(drawing, WantedDrawing):
+        own = [one.prompt for one in drawing.regions]
+    else:
+        own = [
+            one.prompt if one.has_own_prompt else None for one in drawing.regions if one.is_named
+        ]
+    return (
+        ("prompt", drawing.prompt),
+        ("negative_prompt", drawing.negative_prompt),
+        *((f"regions[{i}].prompt", text) for i, text in enumerate(own) if text is not None),
+    )
 
 
 def _unknown(field: str, name: str, *, among: tuple[str, ...]) -> InvalidRequest:

@@ -6,7 +6,7 @@ violation for what is wrong with the request. An adapter that does not exist, or
 served with, is the registry's own error.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tabard_registry import (
@@ -84,14 +84,19 @@ class Stacker:
         self._limits = limits
 
     def pin(
-        self, spec: JobSpec, *, tagged: TaggedPrompt, negative: TaggedPrompt, state: State
+        self,
+        spec: JobSpec,
+        *,
+        tagged: TaggedPrompt,
+        plain: Mapping[str, TaggedPrompt],
+        state: State,
     ) -> tuple[Worn, ...]:
         """Resolve what a request asks to wear: adapters, tags, embeddings, in the order written.
 
         Args:
             spec: The request.
             tagged: Its prompt.
-            negative: Its negative prompt, which may name embeddings only.
+            plain: Its other prompts by field, which may name embeddings only.
             state: The registry's snapshot, as far as who asks may know of it.
 
         Raises:
@@ -113,12 +118,13 @@ class Stacker:
                 for text, at in zip(tagged.refs, tagged.places, strict=True)
             ),
         ]
-        odd = [*_odd_tags(tagged), *_tags_in_negative(negative)]
-        if violations := [*self._count(len(asked) + _named_count(tagged, negative)), *odd]:
+        texts = (tagged, *plain.values())
+        odd = [*_odd_tags(tagged), *_tags_elsewhere(plain)]
+        if violations := [*self._count(len(asked) + _named_count(*texts)), *odd]:
             raise InvalidRequest(tuple(violations))
         read = [self._read(one) for one in asked]
         names = [str(one.ref.adapter) for one in read]
-        named = refs_named((tagged, negative), asked=names)
+        named = refs_named(texts, asked=[*names, *(one.text for one in read)])
         read += [self._read(_Asked(field="prompt", text=text)) for text in named]
         for one in read:
             namespace = one.ref.adapter.namespace
@@ -325,18 +331,20 @@ def _odd_tags(tagged: TaggedPrompt) -> Iterator[Violation]:
             )
 
 
-def _tags_in_negative(negative: TaggedPrompt) -> Iterator[Violation]:
-    if negative.refs or negative.odd:
-        yield Violation(
-            field="negative_prompt",
-            description="the negative prompt has adapter tags, which have no meaning there",
-            reason="TAG_NOT_SUPPORTED",
-            hint="move the tags into the prompt; a negative weight turns an adapter around",
-        )
+def _tags_elsewhere(plain: Mapping[str, TaggedPrompt]) -> Iterator[Violation]:
+    for field, text in plain.items():
+        if text.refs or text.odd:
+            yield Violation(
+                field=field,
+                description=f"{field} has adapter tags, which have no meaning there",
+                reason="TAG_NOT_SUPPORTED",
+                hint="move the tags into the prompt; a negative weight turns an adapter around, "
+                "region=NAME behind it keeps it in a region",
+            )
 
 
 def _changes_over_steps(worn: Sequence[Worn]) -> Iterator[Violation]:
-    """What is not low-rank is worn merged with its whole stack, the same at every step."""
+    """What is not low-rank is worn merged with its whole stack, everywhere and at every step."""
     merged = next((one for one in worn if one.release.is_merged_only), None)
     if merged is None:
         return
@@ -344,11 +352,12 @@ def _changes_over_steps(worn: Sequence[Worn]) -> Iterator[Violation]:
         if not is_steady(one.strength):
             yield Violation(
                 field="adapters",
-                description=f"{one.release.adapter} has a window or points, and is worn with "
-                f"{merged.release.adapter}, which is not low-rank",
+                description=f"{one.release.adapter} has a window, points or a region, and is worn "
+                f"with {merged.release.adapter}, which is not low-rank",
                 reason="CONTROL_NOT_SERVED",
-                hint="leave start, end and points out, or publish an extracted LoRA of what is not "
-                "low-rank; weights of parts and blocks are served",
+                hint="leave start, end, points and region out, or publish an extracted LoRA of "
+                "what is not low-rank; weights of parts and blocks are served, and regions with "
+                "prompts alone",
             )
 
 

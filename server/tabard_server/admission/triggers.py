@@ -8,6 +8,8 @@ releases say, and which those are. What is shown of a release may be amended; th
 import re
 from collections.abc import Iterable, Sequence
 
+from tabard_registry import Release
+from tabard_registry.release.sampling import NEGATIVE
 from tabard_registry.release.words import Words
 from tabard_server.errors import invalid
 from tabard_server.jobs.job import PutIn, Worn
@@ -18,23 +20,27 @@ _SYNTAX = re.compile(r"([()\[\]\\])")
 
 
 def put_triggers(
-    text: str, *, worn: Sequence[Worn], is_auto: bool, syntax: str
-) -> tuple[str, PutIn | None]:
-    """Return a prompt with trigger words, and what was put in; None: nothing was asked for.
+    text: str, *, away: str, worn: Sequence[Worn], is_auto: bool, syntax: str
+) -> tuple[str, str, PutIn | None]:
+    """Return both prompts with trigger words, and what was put in; None: nothing was asked for.
 
     Args:
         text: The prompt, without tags.
+        away: The negative prompt; what it has is no word to put into the other, such as an
+            embedding's there.
         worn: The stack.
-        is_auto: Whether words that it lacks are put in front where it does not say `{trigger}`.
-        syntax: How the prompt is read: what a bracket is there stays a letter of its word.
+        is_auto: Whether words that they lack are put in front where the prompt does not say
+            `{trigger}`.
+        syntax: How the prompts are read: what a bracket is there stays a letter of its word.
 
     Raises:
         InvalidRequest: It says `{trigger}`, and nothing that is worn has such a word.
     """
     is_said = TRIGGER in text
     if not (is_said or is_auto):
-        return text, None
-    words = triggers_of(worn)
+        return text, away, None
+    negative = tuple(word for word in negatives_of(worn) if is_auto and not _has(away, word))
+    words = tuple(word for word in triggers_of(worn) if not _has(away, word))
     if is_said and not words:
         raise invalid(
             "prompt",
@@ -45,13 +51,16 @@ def put_triggers(
         )
     if not is_said:
         words = tuple(word for word in words if not _has(text, word))
-    put = PutIn(prompt=text, is_auto=is_auto, words=words)
-    if not words:
-        return text, put
-    written = ", ".join(_SYNTAX.sub(r"\\\1", one) if syntax == "a1111" else one for one in words)
-    if is_said:
-        return text.replace(TRIGGER, written), put
-    return f"{written}, {text}" if text else written, put
+    put = PutIn(
+        prompt=text,
+        is_auto=is_auto,
+        words=words,
+        negative_prompt=away,
+        negative_words=negative,
+    )
+    written = _written(words, syntax=syntax)
+    prompt = text.replace(TRIGGER, written) if is_said else _in_front(written, text)
+    return prompt, _in_front(_written(negative, syntax=syntax), away), put
 
 
 def refuse_trigger(text: str, *, field: str) -> None:
@@ -70,14 +79,40 @@ def refuse_trigger(text: str, *, field: str) -> None:
 
 
 def triggers_of(worn: Iterable[Worn]) -> tuple[str, ...]:
-    """Return the words of the manifests, and the taught ones, in the order of the stack."""
+    """Return the words of the manifests, and the taught ones, in the order of the stack.
+
+    Those that belong into the negative prompt are left out.
+    """
     words: dict[str, None] = {}
     for one in worn:
-        release = one.release if one.recipe is None else one.recipe.release
-        published = release.published_words or Words.of(release)
-        words.update(dict.fromkeys(published.trigger_words))
-        words.update(dict.fromkeys(tokens.token for tokens in one.release.tokens))
+        if one.release.sampling.prompt != NEGATIVE:
+            words.update(
+                _words_of(one, release=one.release if one.recipe is None else one.recipe.release)
+            )
     return tuple(words)
+
+
+def negatives_of(worn: Iterable[Worn]) -> tuple[str, ...]:
+    """Return the words of releases whose authors made them for the negative prompt."""
+    words: dict[str, None] = {}
+    for one in worn:
+        if one.release.sampling.prompt == NEGATIVE:
+            words.update(_words_of(one, release=one.release))
+    return tuple(words)
+
+
+def _words_of(one: Worn, *, release: Release) -> dict[str, None]:
+    published = release.published_words or Words.of(release)
+    taught = (tokens.token for tokens in one.release.tokens)
+    return dict.fromkeys((*published.trigger_words, *taught))
+
+
+def _written(words: Iterable[str], *, syntax: str) -> str:
+    return ", ".join(_SYNTAX.sub(r"\\\1", one) if syntax == "a1111" else one for one in words)
+
+
+def _in_front(words: str, text: str) -> str:
+    return f"{words}, {text}" if words and text else words or text
 
 
 def _has(text: str, word: str) -> bool:

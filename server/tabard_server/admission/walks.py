@@ -7,7 +7,9 @@ violation for each field that is wrong. Looks at no registry.
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from tabard_server.engine_port.drawing import WantedDrawing
 from tabard_server.engine_port.errors import UnknownSampler, UnknownSchedule
@@ -16,6 +18,7 @@ from tabard_server.engine_port.walk import (
     SCHEDULES,
     SIGMA_MAX,
     SPACING,
+    TIMESTEP_SPACINGS,
     TIMESTEPS,
     WARP,
     WARPS_WHOLE_RANGE,
@@ -24,6 +27,32 @@ from tabard_server.engine_port.walk import (
     resolve_spacing,
 )
 from tabard_server.errors import InvalidRequest, Violation, invalid
+
+_TRIED: Mapping[str, Mapping[str, Any]] = {
+    "timesteps": {"timesteps": (1, 0)},
+    "sigmas": {"sigmas": (1.0, 0.0)},
+    "eta": {"eta": 1.0},
+}
+"""Something of each kind, which every sampler that takes such a thing can be told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplerOptions:
+    """How a sampler can be walked on one base.
+
+    Attributes:
+        name: Short name.
+        title: The name that UIs show.
+        timestep_spacings: Those that may be said with it.
+        schedules: Likewise.
+        takes: Which of `timesteps`, `sigmas` and `eta` may be said with it.
+    """
+
+    name: str
+    title: str
+    timestep_spacings: tuple[str, ...]
+    schedules: tuple[str, ...]
+    takes: tuple[str, ...]
 
 
 class WalkReader:
@@ -79,6 +108,29 @@ class WalkReader:
         if violations:
             raise InvalidRequest(tuple(violations))
         return sampler.name, walk
+
+    def options(self) -> tuple[SamplerOptions, ...]:
+        """Return what can be said with each sampler: all that `read` does not refuse."""
+        return tuple(
+            SamplerOptions(
+                name=one.name,
+                title=one.title,
+                timestep_spacings=self._taken(one, SPACING, TIMESTEP_SPACINGS),
+                schedules=self._taken(one, "schedule", SCHEDULES),
+                takes=tuple(field for field in _TRIED if self._takes(one, _TRIED[field])),
+            )
+            for one in self._samplers
+        )
+
+    def _taken(self, sampler: Sampler, field: str, names: Iterable[str]) -> tuple[str, ...]:
+        return tuple(name for name in names if self._takes(sampler, {field: name}))
+
+    def _takes(self, sampler: Sampler, said: Mapping[str, Any]) -> bool:
+        try:
+            self.read(WantedDrawing(prompt="", sampler=sampler.name, **said))
+        except InvalidRequest:
+            return False
+        return True
 
     def _sampler(self, written: str) -> tuple[Sampler, str]:
         try:

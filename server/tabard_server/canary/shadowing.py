@@ -220,7 +220,8 @@ class Shadowing:
 def _can_be_paired(spec: JobSpec) -> bool:
     """Say whether a request is plain enough to be drawn again with another release."""
     is_callers = spec.priority > Priority.BACKGROUND
-    is_plain = spec.wanted.image is None and spec.written.format == "png"
+    is_bare = spec.wanted.image is None and not spec.wanted.regions
+    is_plain = is_bare and spec.written.format == "png"
     return is_callers and is_plain and not read_tags(spec.wanted.prompt).refs
 
 

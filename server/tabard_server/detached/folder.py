@@ -70,12 +70,19 @@ class JobFolder:
         Raises:
             JobNotKept: The disk does not take it.
         """
-        with _disk_errors():
-            folder = self._folder(record.id)
-            folder.mkdir(exist_ok=True, mode=0o700)
-            _write(folder / _REQUEST, request)
-            _write(folder / _RECORD, record.write())
-            _sync(self._root)
+        folder = self._folder(record.id)
+        is_new = not (folder / _RECORD).exists()
+        try:
+            with _disk_errors():
+                folder.mkdir(exist_ok=True, mode=0o700)
+                _write(folder / _REQUEST, request)
+                _write(folder / _RECORD, record.write())
+                _sync(self._root)
+        except JobNotKept:
+            # A disk that is full has no room for what was refused.
+            if is_new:
+                self.remove(record.id)
+            raise
 
     def update(self, record: JobRecord) -> None:
         """Keep what became of a job. Raises as `begin`."""
@@ -150,11 +157,16 @@ def _disk_errors() -> Iterator[None]:
 
 def _write(path: Path, content: bytes) -> None:
     temporary = path.with_name(path.name + _TEMPORARY)
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
     _sync(path.parent)
 
 

@@ -92,8 +92,9 @@ class Denoiser:
 
     def _timing(self, kind: str, rows: Sequence[Row]) -> AbstractContextManager[None]:
         samples = sum(row.samples for row in rows)
+        parts = sum(len(row.worn) for row in rows)
         size = rows[0].spec.drawing.size
-        return self._stopwatch.timing(kind, rows=len(rows), size=size, samples=samples)
+        return self._stopwatch.timing(kind, rows=parts, size=size, samples=samples)
 
     def _merge(self, spec: RowSpec) -> MergedWeights:
         """Make the copy wear a stack, if it does not."""
@@ -157,16 +158,22 @@ class Denoiser:
         return bucket(samples, buckets=SAMPLE_BUCKETS) - samples
 
     def _bind(self, rows: Sequence[Row], *, filler: int) -> WornRows | None:
-        """Say which rank rows each row gathers; the samples of a row share them where they can."""
-        per_row = rows[0].samples if len({row.samples for row in rows}) == 1 else 1
-        if filler % per_row:
-            per_row = 1
-        stacks: list[SlotStack] = [row.worn for row in rows for _ in range(row.samples // per_row)]
-        stacks += [[] for _ in range(filler // per_row)]
+        """Say which rank rows each part of a row gathers; its samples share them if they can."""
+        counts = {row.samples_per_part for row in rows}
+        together = counts.pop() if len(counts) == 1 else 1
+        if filler % together:
+            together = 1
+        stacks: list[SlotStack] = [
+            worn
+            for row in rows
+            for worn in row.worn
+            for _ in range(row.samples_per_part // together)
+        ]
+        stacks += [[] for _ in range(filler // together)]
         bind_rows(
             self.binding,
             stacks=stacks,
-            samples_per_row=per_row,
+            samples_per_row=together,
             device=self._device,
             dtype=self._dtype,
             is_everywhere=self._is_compiled,

@@ -26,10 +26,11 @@ from tabard_server.engine.measures.stopwatch import Stopwatch
 from tabard_server.engine.merged.merged_copy import MergedWeights
 from tabard_server.engine.out_of_memory import translating_out_of_memory
 from tabard_server.engine.row import Row, begin_row
-from tabard_server.engine.row_text import RowTextEncoder, text_key
+from tabard_server.engine.row_text import RowTextEncoder
 from tabard_server.engine.sampling.readback import Readback
 from tabard_server.engine.sampling.sampler_prototypes import SamplerPrototypes
 from tabard_server.engine.sampling.vae import LatentSpace
+from tabard_server.engine.slots.packed_weights import PackedWeights, can_pack
 from tabard_server.engine.slots.slot_table import SlotTable, table_rows
 from tabard_server.engine.slots.slotted_layers import Binding, SlottedLayer, add_slots, is_slottable
 from tabard_server.engine.text.conditioning import Conditioning
@@ -95,8 +96,12 @@ class Engine:
         self._weights.note_kept(device=device)
         self._bindings = {component: Binding() for component in base.adaptable}
         self._blocks = UNetBlocks(self.profile.modules["unet"])
+        self._packed = None
+        if can_pack(device=device, dtype=dtype) and not is_compiled:
+            self._packed = PackedWeights(bytes_max=None if plan is None else plan.packed)
         rank_rows = table_rows(slot_rank_total)
-        self.slots = SlotTable(self._add_slots(rank_rows=rank_rows), rank_rows=rank_rows)
+        layers = self._add_slots(rank_rows=rank_rows, has_tables=is_compiled)
+        self.slots = SlotTable(layers, rank_rows=rank_rows)
         self._samplers = SamplerPrototypes(base.scheduler_config)
         self._stopwatch = Stopwatch(device)
         models = {component: base.models[component] for component in base.adaptable}
@@ -117,18 +122,7 @@ class Engine:
             stopwatch=self._stopwatch,
         )
         self.can_merge = can_merge
-        self.facts = BaseFacts(
-            native_width=base.native_pixels,
-            native_height=base.native_pixels,
-            pixel_multiple=base.pixel_multiple,
-            clip_skip_max=self._text.clip_skip_max,
-            train_timesteps=int(base.scheduler_config["num_train_timesteps"]),
-            prediction=str(base.scheduler_config["prediction_type"]),
-            samplers=self._samplers.names,
-            remarks=base.remarks,
-            dtype=str(dtype).removeprefix("torch."),
-            versions={module.__name__: str(module.__version__) for module in _LIBRARIES},
-        )
+        self.facts = self._say_facts()
 
     @property
     def device(self) -> str:
@@ -257,16 +251,36 @@ class Engine:
         """Return what lies in the slots."""
         return self.slots.residents()
 
+    def _say_facts(self) -> BaseFacts:
+        base = self._base
+        return BaseFacts(
+            native_width=base.native_pixels,
+            native_height=base.native_pixels,
+            pixel_multiple=base.pixel_multiple,
+            latent_factor=base.latent_factor,
+            clip_skip_max=self._text.clip_skip_max,
+            train_timesteps=int(base.scheduler_config["num_train_timesteps"]),
+            prediction=str(base.scheduler_config["prediction_type"]),
+            samplers=self._samplers.names,
+            remarks=base.remarks,
+            dtype=str(self._dtype).removeprefix("torch."),
+            versions={module.__name__: str(module.__version__) for module in _LIBRARIES},
+        )
+
     def _timing_decoding(self, row: Row) -> AbstractContextManager[None]:
         return self._stopwatch.timing("decoding", size=row.spec.drawing.size)
 
-    def _add_slots(self, *, rank_rows: int) -> dict[tuple[str, str], SlottedLayer]:
+    def _add_slots(
+        self, *, rank_rows: int, has_tables: bool
+    ) -> dict[tuple[str, str], SlottedLayer]:
         return {
             (component, name): add_slots(
                 module,
                 binding=binding,
                 rank_rows=rank_rows,
                 block=self._blocks.index_of(name) if component == "unet" else 0,
+                packed=self._packed if component == "unet" else None,
+                has_tables=has_tables,
             )
             for component, binding in self._bindings.items()
             for name, module in named_layers(self._base, component)
@@ -277,6 +291,7 @@ class Engine:
         """Let go of what can be made again."""
         for binding in self._bindings.values():
             binding.kept.clear()
+            binding.scratch.clear()
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
 
@@ -285,18 +300,16 @@ class Engine:
             return no_merged_copy()
         worn = [] if spec.is_merged_only else adapters_of(spec.stack)
         try:
-            slots = self.slots.acquire(worn)
+            with translating_out_of_memory(self._free_memory):
+                slots = self.slots.acquire(worn)
         except EngineError as error:
             return error
         try:
             with translating_out_of_memory(self._free_memory):
-                key = text_key(spec)
-                if key not in encoded:
-                    encoded[key] = self._text.encode(spec, slots=slots)
                 return begin_row(
                     spec,
                     slots=slots,
-                    conditioning=encoded[key],
+                    conditioning=self._text.encode(spec, slots=slots, encoded=encoded),
                     samplers=self._samplers,
                     space=self._space,
                     blocks=self._blocks,

@@ -3,7 +3,8 @@
 
 import torch
 
-from tabard_server.adapters.host_adapter import LayerKey, PackedLayer
+from tabard_server.adapters.host_adapter import PackedLayer
+from tabard_server.adapters.slab_layout import LayerKey
 from tabard_server.engine_port.errors import AdapterMismatch
 
 MISMATCH_HINT = "the release was checked against another base; publish it for this one"

@@ -90,6 +90,7 @@ def load_engine(settings: EngineSettings, *, tell: Tell = tell_nobody) -> Engine
         can_merge=settings.can_merge,
         device=device,
         free_bytes=free_bytes(device, base=base) if most is None else most,
+        is_compiled=settings.is_compiled,
     )
     plan.require()
     tell(Stage(name=f"moving it to {device}", size_bytes=plan.base + plan.slots + plan.merged))

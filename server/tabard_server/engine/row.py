@@ -9,17 +9,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 
+from tabard_server.adapters.host_adapter import wide
 from tabard_server.engine.sampling.first_latents import KeptPart, draw_first_latents
 from tabard_server.engine.sampling.sampler_prototypes import SamplerPrototypes
 from tabard_server.engine.sampling.vae import LatentSpace
 from tabard_server.engine.slots.binding import SlotStack
 from tabard_server.engine.slots.slot_table import Slot
 from tabard_server.engine.text.conditioning import Conditioning
+from tabard_server.engine_port.drawing import Drawing
 from tabard_server.engine_port.errors import EngineError
 from tabard_server.engine_port.row_spec import RowSpec
-from tabard_server.engine_port.weights.strength import BlockWeights, weights_by_step
+from tabard_server.engine_port.weights.strength import BlockWeights, is_worn_in, weights_by_step
 from tabard_server.engine_port.weights.unet_blocks import UNetBlocks
 
 
@@ -30,7 +33,8 @@ class Row:
     Attributes:
         spec: What was asked for.
         slots: Leased slots, in the order of the stack's layered adapters.
-        outfits: What the UNet wears at each step, of the slots.
+        outfits: What the UNet wears at each step, of the slots, in each part of the picture.
+        shares: Which part of each latent pixel is whose, `[parts, 1, h, w]`; None: there is one.
         steps_done: Forward passes behind it.
         steps_total: Forward passes in all; some samplers take more than were asked for.
         failure: Set when the row broke; it takes part in no further step.
@@ -38,20 +42,21 @@ class Row:
 
     spec: RowSpec
     slots: list[Slot]
-    outfits: Sequence[SlotStack]
+    outfits: Sequence[Sequence[SlotStack]]
     conditioning: Conditioning
     scheduler: Any
     step_options: dict[str, Any]
     latents: torch.Tensor
     timesteps: torch.Tensor
+    shares: torch.Tensor | None = None
     kept_part: KeptPart | None = None
     steps_done: int = 0
     failure: EngineError | None = None
     is_open: bool = True
 
     @property
-    def worn(self) -> SlotStack:
-        """What it wears at its next step, in the order of the stack."""
+    def worn(self) -> Sequence[SlotStack]:
+        """What each of its parts wears at its next step, in the order of the stack."""
         return self.outfits[self.steps_done]
 
     @property
@@ -66,8 +71,13 @@ class Row:
 
     @property
     def samples(self) -> int:
-        """Samples it takes in a forward pass: 2 with guidance, else 1."""
+        """Samples it takes in a forward pass: for each part 2 with guidance, else 1."""
         return self.spec.drawing.samples
+
+    @property
+    def samples_per_part(self) -> int:
+        """Adjacent samples that wear the same."""
+        return self.spec.drawing.samples_per_part
 
     def timestep(self) -> torch.Tensor:
         """The timestep of the next forward pass, a scalar on the CPU."""
@@ -82,8 +92,10 @@ class Row:
         """Take one sampler step with this row's prediction `[samples, channels, h, w]`."""
         drawing = self.spec.drawing
         if drawing.is_guided:
-            unconditional, conditional = prediction[:1], prediction[1:]
+            unconditional, conditional = prediction[::2], prediction[1::2]
             prediction = unconditional + drawing.guidance_scale * (conditional - unconditional)
+        if self.shares is not None:
+            prediction = (self.shares * prediction).sum(0, keepdim=True).to(prediction.dtype)
         self.latents = self.scheduler.step(
             prediction, self.timestep(), self.latents, return_dict=False, **self.step_options
         )[0]
@@ -136,29 +148,34 @@ def begin_row(
         ),
         latents=first.latents,
         timesteps=first.timesteps,
+        shares=_shares(drawing, like=first.latents),
         kept_part=first.kept_part,
     )
 
 
+def _shares(drawing: Drawing, *, like: torch.Tensor) -> torch.Tensor | None:
+    """Return whose each latent pixel is, in at least float32: rounded shares would not add up."""
+    if len(drawing.regions) < 2:
+        return None
+    found = torch.from_numpy(np.stack([region.shares for region in drawing.regions]))
+    return found.unsqueeze(1).to(like.device, wide(like.dtype))
+
+
 def _outfits(
     spec: RowSpec, *, slots: Sequence[Slot], steps: int, blocks: UNetBlocks
-) -> Sequence[SlotStack]:
-    """Say once what it wears at each step, so that a step asks for nothing."""
-    if spec.is_steady:
-        steady = _worn_at(
-            0, slots, [weights_by_step(w, steps=1, blocks=blocks) for _, w in spec.stack]
-        )
-        return [steady] * steps
-    by_step = [weights_by_step(w, steps=steps, blocks=blocks) for _, w in spec.stack]
-    return [_worn_at(step, slots, by_step) for step in range(steps)]
-
-
-def _worn_at(
-    step: int, slots: Sequence[Slot], by_step: Sequence[Sequence[BlockWeights]]
-) -> SlotStack:
+) -> Sequence[Sequence[SlotStack]]:
+    """Say once what each part wears at each step, so that a step asks for nothing."""
+    told = 1 if spec.is_steady else steps
+    by_step = [weights_by_step(weight, steps=told, blocks=blocks) for _, weight in spec.stack]
     # What is only worn merged has no slots.
-    return [
-        (slot, weights[step])
-        for slot, weights in zip(slots, by_step, strict=False)
-        if weights[step]
+    worn = list(zip(slots, by_step, spec.stack, strict=False))
+    parts = [
+        [(slot, weights) for slot, weights, (_, said) in worn if is_worn_in(said, region=name)]
+        for name in spec.drawing.part_names
     ]
+    outfits = [[_worn_at(step, part) for part in parts] for step in range(told)]
+    return outfits * steps if spec.is_steady else outfits
+
+
+def _worn_at(step: int, part: Sequence[tuple[Slot, Sequence[BlockWeights]]]) -> SlotStack:
+    return [(slot, weights[step]) for slot, weights in part if weights[step]]

@@ -16,9 +16,15 @@ from tabard_server.engine.merged.merged_copy import MergedWeights
 from tabard_server.engine.slots.binding import bind_rows
 from tabard_server.engine.slots.slot_table import Slot
 from tabard_server.engine.slots.slotted_layers import Binding
-from tabard_server.engine.text.conditioning import Conditioner, Conditioning, Prompt, Wearing
+from tabard_server.engine.text.conditioning import (
+    Conditioner,
+    Conditioning,
+    Prompt,
+    Wearing,
+    join_parts,
+)
 from tabard_server.engine_port.row_spec import RowSpec
-from tabard_server.engine_port.weights.strength import weights_in_text
+from tabard_server.engine_port.weights.strength import is_worn_in, weights_in_text
 
 
 class RowTextEncoder:
@@ -53,20 +59,32 @@ class RowTextEncoder:
         """Most layers that a prompt may leave out."""
         return self._conditioner.clip_skip_max
 
-    def encode(self, spec: RowSpec, *, slots: Sequence[Slot]) -> Conditioning:
-        """Encode the prompts of a row.
+    def encode(
+        self, spec: RowSpec, *, slots: Sequence[Slot], encoded: dict[Any, Conditioning]
+    ) -> Conditioning:
+        """Encode the prompts of a row: of each part, while what is worn there is worn.
 
         Args:
             spec: The row.
             slots: Those of its stack; none when it is only worn merged.
+            encoded: What was encoded already of rows that open together; filled.
 
         Raises:
             PromptTooLong: A text does not fit.
             RowNotPossible: A text is not written in its syntax, or too many layers are skipped.
             AdapterMismatch, MergedTooLarge: The stack cannot be merged.
         """
+        parts = []
+        for part in range(len(spec.drawing.prompts)):
+            key = text_key(spec, part=part)
+            if key not in encoded:
+                encoded[key] = self._encode(spec, slots=slots, part=part)
+            parts.append(encoded[key])
+        return join_parts(parts)
+
+    def _encode(self, spec: RowSpec, *, slots: Sequence[Slot], part: int) -> Conditioning:
         drawing = spec.drawing
-        prompts = [Prompt(text=drawing.prompt, clip_skip=drawing.clip_skip)]
+        prompts = [Prompt(text=drawing.prompts[part], clip_skip=drawing.clip_skip)]
         if drawing.is_guided:
             is_zero = self._is_empty_zero and not drawing.negative_prompt
             prompts.insert(0, Prompt(text=drawing.negative_prompt, is_zero=is_zero))
@@ -78,13 +96,21 @@ class RowTextEncoder:
         return self._conditioner.encode(
             prompts,
             placeholders=placeholders,
-            wearing=self._copied(spec) if spec.is_merged_only else self._slotted(spec, slots=slots),
+            wearing=(
+                self._copied(spec)
+                if spec.is_merged_only
+                else self._slotted(spec, slots=slots, part=part)
+            ),
             style=drawing.style,
         )
 
-    def _slotted(self, spec: RowSpec, *, slots: Sequence[Slot]) -> Wearing:
-        weights = [weights_in_text(weight) for _, weight in spec.stack]
-        worn = [(slot, found) for slot, found in zip(slots, weights, strict=True) if found]
+    def _slotted(self, spec: RowSpec, *, slots: Sequence[Slot], part: int) -> Wearing:
+        region = spec.drawing.part_names[part]
+        worn = [
+            (slot, found)
+            for slot, (_, weight) in zip(slots, spec.stack, strict=True)
+            if is_worn_in(weight, region=region) and (found := weights_in_text(weight))
+        ]
 
         @contextmanager
         def wearing(component: str, sequences: int) -> Iterator[None]:
@@ -110,9 +136,13 @@ class RowTextEncoder:
         return lambda component, _sequences: copy.wearing(component)
 
 
-def text_key(spec: RowSpec) -> tuple[Any, ...]:
-    """Return everything that shapes a row's conditioning."""
-    stack = tuple((adapter.digest, weights_in_text(weight)) for adapter, weight in spec.stack)
+def text_key(spec: RowSpec, *, part: int = 0) -> tuple[Any, ...]:
+    """Return everything that shapes the conditioning of one part of a row."""
     drawing = spec.drawing
-    prompts = (drawing.prompt, drawing.negative_prompt, drawing.is_guided)
+    stack = tuple(
+        (adapter.digest, weights_in_text(weight))
+        for adapter, weight in spec.stack
+        if is_worn_in(weight, region=drawing.part_names[part])
+    )
+    prompts = (drawing.prompts[part], drawing.negative_prompt, drawing.is_guided)
     return (*prompts, drawing.style, drawing.clip_skip, stack)

@@ -13,6 +13,7 @@ class BaseFacts:
         native_width: Pixels it was trained at: the width when a request says nothing.
         native_height: The same for the height.
         pixel_multiple: Width and height are multiples of it.
+        latent_factor: Pixels of a side of one latent pixel.
         clip_skip_max: Most last layers of its text encoders that a prompt may leave out.
         train_timesteps: Timesteps of its training; a walk names them from 0 to one less.
         prediction: What its UNet predicts, like `epsilon`.
@@ -25,6 +26,7 @@ class BaseFacts:
     native_width: int
     native_height: int
     pixel_multiple: int
+    latent_factor: int
     clip_skip_max: int
     train_timesteps: int
     prediction: str

@@ -11,6 +11,7 @@ from typing import TypeAlias
 import numpy as np
 
 from tabard_server.engine_port.prompt_style import PLAIN, PromptStyle
+from tabard_server.engine_port.regions import Region, WantedRegion
 from tabard_server.engine_port.walk import PLAIN_WALK, Walk
 
 Size: TypeAlias = tuple[int, int]
@@ -66,6 +67,8 @@ class Drawing:
         style: How the prompts are read.
         clip_skip: Last layers of the text encoders that the prompt leaves out; as in diffusers,
             where 1 is A1111's 2, the negative prompt leaves out none.
+        regions: Its parts, where they are drawn apart: the rest, if there is one, and the regions.
+            Empty: it is one.
         picture: What to redraw; None: begin from noise.
         strength: How much of it is redrawn, above 0 and at most 1; at 1 nothing but what the mask
             keeps is left. None without a picture.
@@ -84,6 +87,7 @@ class Drawing:
     walk: Walk = PLAIN_WALK
     style: PromptStyle = PLAIN
     clip_skip: int = 0
+    regions: tuple[Region, ...] = ()
     picture: Picture | None = None
     strength: float | None = None
     original_size: Size | None = None
@@ -107,8 +111,23 @@ class Drawing:
 
     @property
     def samples(self) -> int:
-        """Samples that it takes in a forward pass."""
+        """Samples that it takes in a forward pass: those of each of its parts."""
+        return self.samples_per_part * max(1, len(self.regions))
+
+    @property
+    def samples_per_part(self) -> int:
+        """Samples of one part of it: 2 with guidance, else 1."""
         return 2 if self.is_guided else 1
+
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """The regions that its parts are; empty: the rest, or all of it."""
+        return tuple(region.name for region in self.regions) or ("",)
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        """What its parts show."""
+        return tuple(region.prompt for region in self.regions) or (self.prompt,)
 
     @property
     def work(self) -> float:
@@ -138,6 +157,7 @@ class WantedDrawing:
         prompt_windows_max: Windows that a prompt may fill.
         token_match: One of `TOKEN_MATCHES`; empty: the default.
         auto_trigger: Whether trigger words that the prompt lacks are put in.
+        regions: Parts of the picture, by name.
         image: A file with the picture to redraw.
         mask_image: A file that says where.
     """
@@ -159,9 +179,15 @@ class WantedDrawing:
     token_match: str = ""
     clip_skip: int | None = None
     auto_trigger: bool = False
+    regions: tuple[WantedRegion, ...] = ()
     image: bytes | None = None
     mask_image: bytes | None = None
     strength: float | None = None
     original_size: Size | None = None
     crop_top_left: tuple[int, int] | None = None
     target_size: Size | None = None
+
+    @property
+    def has_files(self) -> bool:
+        """Say whether pictures were sent with it."""
+        return self.image is not None or any(one.mask is not None for one in self.regions)

@@ -47,6 +47,8 @@ class MemoryPlan:
         free: What the device has for all of this; None where nobody can say.
         rows_per_step: Rows that may share a step.
         chosen: Settings that nobody fixed, and that were chosen so that all of this fits.
+        packed: Weights of convolutions once more, laid out for a CPU's kernels; they get what the
+            rest leaves.
     """
 
     base: int
@@ -58,6 +60,7 @@ class MemoryPlan:
     free: int | None = None
     rows_per_step: int = ROWS_PER_STEP
     chosen: tuple[str, ...] = ()
+    packed: int = 0
 
     @property
     def fits(self) -> bool:
@@ -67,7 +70,8 @@ class MemoryPlan:
     @property
     def total(self) -> int:
         """Bytes of everything."""
-        return self.base + self.slots + self.merged + self.gathered + self.activations
+        weights = self.base + self.slots + self.merged + self.packed
+        return weights + self.gathered + self.activations
 
     @property
     def room(self) -> int:
@@ -86,6 +90,11 @@ class MemoryPlan:
         """Return the plan with what passes were seen to take, for a base of that size."""
         rows = passes.of(size, samples=GUIDED_SAMPLES * self.rows_per_step)
         return replace(self, passes=passes, activations=rows)
+
+    def packing(self, wanted: int) -> "MemoryPlan":
+        """Return the plan with packed weights, in at most half of what is left for large images."""
+        left = NO_END if self.free is None else max(0, self.free - self.total)
+        return replace(self, packed=min(wanted, left // 2))
 
     def require(self) -> None:
         """Refuse what cannot fit.

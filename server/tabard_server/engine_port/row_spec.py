@@ -34,5 +34,5 @@ class RowSpec:
 
     @property
     def is_steady(self) -> bool:
-        """Say whether it wears the same at every step, as a merged copy does."""
+        """Say whether it wears the same at every step and everywhere, as a merged copy does."""
         return all(is_steady(weight) for _, weight in self.stack)

@@ -30,28 +30,29 @@ class Schedule:
         spacing: The spacing that it has; empty: the base's.
         warp: The option that bends its sigmas; empty: none.
         is_spacing: Whether it is nothing but that spacing, so that no other can be asked for.
+        aliases: Other names that UIs know it by.
     """
 
     title: str
     spacing: str = ""
     warp: str = ""
     is_spacing: bool = False
+    aliases: tuple[str, ...] = ()
 
 
 SCHEDULES: Mapping[str, Schedule] = {
-    "normal": Schedule(title="Normal", spacing="linspace"),
+    "normal": Schedule(title="Normal", spacing="linspace", aliases=("uniform",)),
     "karras": Schedule(title="Karras", warp="use_karras_sigmas"),
     "exponential": Schedule(title="Exponential", spacing="linspace", warp="use_exponential_sigmas"),
     "beta": Schedule(title="Beta", spacing="linspace", warp="use_beta_sigmas"),
     "sgm_uniform": Schedule(title="SGM Uniform", spacing="trailing", is_spacing=True),
     "simple": Schedule(title="Simple", spacing="trailing", is_spacing=True),
-    "ddim_uniform": Schedule(title="DDIM", spacing="leading", is_spacing=True),
+    "ddim_uniform": Schedule(title="DDIM", spacing="leading", is_spacing=True, aliases=("ddim",)),
 }
 """Every schedule, as the table of diffusers' documentation translates those of the UIs."""
 
 _ALIASES = {
-    "uniform": "normal",
-    "ddim": "ddim_uniform",
+    **{alias: name for name, one in SCHEDULES.items() for alias in one.aliases},
     **{re.sub(r"[^a-z0-9]", "", name): name for name in SCHEDULES},
 }
 _SILENT = ("", "automatic", "default")

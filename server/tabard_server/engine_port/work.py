@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from tabard_server.engine_port.drawing import Size
 
 GUIDED_SAMPLES = 2
-"""Samples of a row with guidance: the most that one takes."""
+"""Samples of a row with guidance: the most that one takes, unless it has regions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,13 @@ from dataclasses import dataclass
 
 from tabard_registry import AdapterRef, NotFound, Registry, Release
 from tabard_registry.evidence.codec import DOCUMENT_BYTES_MAX
-from tabard_registry.evidence.documents import Document, Previews, References, read_kept
+from tabard_registry.evidence.documents import (
+    Document,
+    FiledReview,
+    Previews,
+    References,
+    read_kept,
+)
 from tabard_registry.evidence.report import Report
 from tabard_registry.identity.roles import Grants
 from tabard_registry.refs.digest import Digest
@@ -103,7 +109,7 @@ class Shelf:
 def pictures_of(document: Document) -> tuple[Digest, ...]:
     """Return the pictures that a document lists, each once."""
     match document:
-        case Report() | References() | Previews():
+        case Report() | References() | Previews() | FiledReview():
             return tuple(dict.fromkeys(document.pictures))
         case _:
             return ()

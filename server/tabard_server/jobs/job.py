@@ -112,17 +112,21 @@ class JobSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PutIn:
-    """Trigger words that a request asked to have put into its prompt.
+    """Trigger words that a request asked to have put into its prompts.
 
     Attributes:
         prompt: The prompt without them, in which `{trigger}` may stand.
         is_auto: Whether it was to be done without that.
         words: Those that were put in.
+        negative_prompt: The negative prompt without them.
+        negative_words: Those that were put into that.
     """
 
     prompt: str
     is_auto: bool
     words: tuple[str, ...]
+    negative_prompt: str = ""
+    negative_words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -253,11 +253,17 @@ class RequestBook:
 
 def fingerprint_of(spec: JobSpec) -> bytes:
     """Return what is equal for the same request: all of it but its id, its time and who asks."""
-    files = (spec.wanted.image or b"", spec.wanted.mask_image or b"")
-    has_files = spec.wanted.image is not None, spec.wanted.mask_image is not None
+    wanted = spec.wanted
+    files = [wanted.image, wanted.mask_image, *(one.mask for one in wanted.regions)]
+    has_files = [one is not None for one in files]
     said = replace(
         spec,
-        wanted=replace(spec.wanted, image=None, mask_image=None),
+        wanted=replace(
+            wanted,
+            image=None,
+            mask_image=None,
+            regions=tuple(replace(one, mask=None) for one in wanted.regions),
+        ),
         request_id="",
         traceparent="",
         seconds_left=None,
@@ -265,7 +271,8 @@ def fingerprint_of(spec: JobSpec) -> bytes:
         identity=ANYBODY,
         again=None,
     )
-    parts = (repr((said, has_files)).encode(errors="surrogatepass"), *files)
+    said_bytes = repr((said, has_files)).encode(errors="surrogatepass")
+    parts = (said_bytes, *(one or b"" for one in files))
     return b"".join(map(xxhash.xxh3_128_digest, parts))
 
 
@@ -281,5 +288,7 @@ def _each_due(
 
 def _without_drawing(job: Job) -> Job:
     """Return a job with what a later reader is told of it; prompts and pictures are large."""
-    said = replace(job.drawing, prompt="", negative_prompt="", picture=None, strength=None)
+    said = replace(
+        job.drawing, prompt="", negative_prompt="", regions=(), picture=None, strength=None
+    )
     return replace(job, drawing=said)

@@ -237,7 +237,8 @@ class Loop(Generic[R]):
             self._step(batch, is_merged=False)
         elif isinstance(error, DeviceMemoryFull) and len(batch) > 1:
             log_problem("step.halved", reason=error.reason, rows=len(batch))
-            self._roster.note_fit(batch[0], rows=len(batch))
+            parts = sum(max(1, len(begun.run.job.drawing.regions)) for begun in batch)
+            self._roster.note_fit(batch[0], rows=parts)
             middle = len(batch) // 2
             for half in (batch[:middle], batch[middle:]):
                 self._step(half, is_merged=is_merged)

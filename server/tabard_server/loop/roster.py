@@ -176,17 +176,20 @@ class Roster(Generic[R]):
         self._merged_turns += is_merged
 
     def note_served(self, batch: Sequence[Begun[R]], *, seconds: float) -> None:
-        """Note what a step took of the engine's time: of its size, and of its tenants by rows.
+        """Note what a step took of the engine's time: of its size, and of its tenants by samples.
 
         That of background counts for nobody: it was nobody else's.
         """
-        rows = Counter(one.run.job.tenant for one in batch if not one.run.job.claim.is_background)
-        if not rows:
+        samples: Counter[str] = Counter()
+        for one in batch:
+            if not one.run.job.claim.is_background:
+                samples[one.run.job.tenant] += one.run.job.drawing.samples
+        if not samples:
             return
         self._sizes_had.note(batch[0].run.job.drawing.size, amount=seconds)
-        each = seconds / len(batch)
+        each = seconds / sum(one.run.job.drawing.samples for one in batch)
         self._tenants_had.note_together(
-            {tenant: each * count / self._weights.of(tenant) for tenant, count in rows.items()}
+            {tenant: each * count / self._weights.of(tenant) for tenant, count in samples.items()}
         )
 
     def note_unmergeable(self, begun: Begun[R]) -> bool:
@@ -196,7 +199,10 @@ class Roster(Generic[R]):
         return not wear.is_merged_only
 
     def note_fit(self, begun: Begun[R], *, rows: int) -> None:
-        """Note how many rows of this one's size the device could not hold: fewer come next."""
+        """Note how many rows of this one's size the device could not hold: fewer come next.
+
+        A row in parts counts as many.
+        """
         if len(self._rows_fit) >= _SIZES_MAX:
             self._rows_fit.clear()
         self._rows_fit[begun.run.job.drawing.size] = max(1, rows // 2)

@@ -9,7 +9,7 @@ requests leave equal files, but for the id of a trace where one is kept.
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from PIL import Image, PngImagePlugin
 from tabard_registry import Registry
 from tabard_server.engine_port.drawing import Drawing, Pixels, Size
 from tabard_server.engine_port.port import EnginePort
+from tabard_server.engine_port.regions import Region
 from tabard_server.engine_port.samplers import SAMPLERS
 from tabard_server.engine_port.walk import SCHEDULES, Walk
 from tabard_server.jobs.job import PNG, Job, PutIn, Worn, WornRecipe, Written
@@ -101,6 +102,8 @@ def describe(
         "deterministic": job.is_deterministic,
         "engine": {"device": origin.device, "dtype": origin.dtype},
         "versions": dict(origin.versions),
+        # Whoever makes a file with loss again has to know with how much.
+        **({"written": asdict(job.written)} if job.written.format != "png" else {}),
         **_describe_drawing(job.drawing),
         **({"prompt_windows": job.prompt_windows} if job.prompt_windows > 1 else {}),
         **({"trigger": _describe_put_in(job.put_in)} if job.put_in else {}),
@@ -204,6 +207,8 @@ def _describe_drawing(drawing: Drawing) -> dict[str, Any]:
         told["prompt_syntax"] = drawing.style.syntax
     if drawing.style.token_match != "whole":
         told["token_match"] = drawing.style.token_match
+    if named := [region for region in drawing.regions if region.is_named]:
+        told["regions"] = [_describe_region(region) for region in named]
     if (picture := drawing.picture) is not None:
         told["image"] = {"sha256": picture.sha256, **_describe_size(picture.sent_size)}
         told["strength"] = drawing.strength
@@ -216,6 +221,16 @@ def _describe_drawing(drawing: Drawing) -> dict[str, Any]:
     if drawing.crop_top_left is not None:
         told["crop_top_left"] = {"top": drawing.crop_top_left[0], "left": drawing.crop_top_left[1]}
     return told
+
+
+def _describe_region(region: Region) -> dict[str, Any]:
+    """Say what the request said of a region; boxes of adapters stand in their controls."""
+    told: dict[str, Any] = {"name": region.name}
+    if region.mask_sha256:
+        told["mask"] = {"sha256": region.mask_sha256}
+    else:
+        told["boxes"] = region.boxes
+    return told | ({"prompt": region.prompt} if region.has_own_prompt else {})
 
 
 def _describe_walk(walk: Walk) -> dict[str, Any]:
@@ -231,7 +246,11 @@ def _describe_walk(walk: Walk) -> dict[str, Any]:
 
 def _describe_put_in(put_in: PutIn) -> dict[str, Any]:
     """Say the prompt as it was asked for; the one that was drawn stands in `prompt`."""
-    return {"prompt": put_in.prompt, "auto": put_in.is_auto, "words": list(put_in.words)}
+    told = {"prompt": put_in.prompt, "auto": put_in.is_auto, "words": list(put_in.words)}
+    if put_in.negative_words:
+        told["negative_prompt"] = put_in.negative_prompt
+        told["negative_words"] = list(put_in.negative_words)
+    return told
 
 
 def _describe_warnings(job: Job) -> list[dict[str, str]]:
@@ -257,6 +276,8 @@ def _optional_facts(drawing: Drawing) -> dict[str, str]:
         facts["Prompt syntax"] = drawing.style.syntax
     if drawing.style.token_match != "whole":
         facts["Token match"] = drawing.style.token_match
+    if named := [region for region in drawing.regions if region.is_named]:
+        facts["Regions"] = _quote("; ".join(map(_region_fact, named)))
     if (picture := drawing.picture) is not None:
         facts["Denoising strength"] = f"{drawing.strength:g}"
         facts["Image hash"] = picture.sha256[:12]
@@ -271,6 +292,11 @@ def _optional_facts(drawing: Drawing) -> dict[str, str]:
     if drawing.target_size is not None:
         facts["Target size"] = "{}x{}".format(*drawing.target_size)
     return facts
+
+
+def _region_fact(region: Region) -> str:
+    where = region.boxes or f"mask {region.mask_sha256[:12]}"
+    return f"{region.name}={where}" + (f" {region.prompt}" if region.has_own_prompt else "")
 
 
 def _walk_facts(walk: Walk) -> dict[str, str]:

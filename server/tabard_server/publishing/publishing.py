@@ -40,6 +40,7 @@ from tabard_server.errors import UploadRefused
 from tabard_server.followers.follower import Follower
 from tabard_server.jobs.job import worn_for
 from tabard_server.pickles.reader import read_in_sandbox
+from tabard_server.settings import Settings
 from tabard_server.telemetry.labels import Labels
 from tabard_server.threads import Threads
 
@@ -194,6 +195,38 @@ class Publishing:
         finally:
             # Also when it failed: a purge that could not delete every byte has taken effect.
             await self._follower.catch_up()
+
+
+def publishing_for(
+    registry: Registry,
+    settings: Settings,
+    *,
+    profile: BaseProfile,
+    cache: HostCache,
+    follower: Follower,
+    threads: Threads,
+    operators_threads: Threads,
+    labels: Labels,
+    verifier: Verifier,
+) -> Publishing:
+    """Return the acts of a server with these settings."""
+    intake = IntakeLimits(
+        files_max=settings.limits.upload_files_max,
+        file_bytes_max=settings.limits.upload_bytes_max,
+        rank_max=min(IntakeLimits().rank_max, settings.slot_rank_total),
+    )
+    return Publishing(
+        registry,
+        profile=profile,
+        limits=intake,
+        cache=cache,
+        follower=follower,
+        threads=threads,
+        operators_threads=operators_threads,
+        labels=labels,
+        verifier=verifier,
+        takes_contradictions=settings.adapters_that_contradict,
+    )
 
 
 def read_expectation(text: str) -> Expectation | None:

@@ -226,15 +226,7 @@ class Votes:
         note = release.health.report
         if note is None or not release.health.votes:
             return Standing()
-        names = {one.name for one in pairs_of(self._registry.evidence.report(note.document))}
-        said = [one for one in release.health.votes if one.pair in names]
-        return Standing(
-            choices=Counter(one.choice for one in said),
-            labels=(
-                Counter(label for one in said for label in one.labels[0]),
-                Counter(label for one in said for label in one.labels[1]),
-            ),
-        )
+        return standing_on(self._registry.evidence.report(note.document), release)
 
     def _open(self, ref: AdapterRef, *, author: Author) -> _Booth:
         release = see(self._registry, ref, grants=author.grants)
@@ -306,6 +298,19 @@ class Votes:
             except (NotFound, CorruptRegistry, *_BROKEN):
                 return None
         return found
+
+
+def standing_on(report: Report, release: Release) -> Standing:
+    """Count the votes on the pairs of a report among those on its release."""
+    names = {one.name for one in pairs_of(report)}
+    said = [one for one in release.health.votes if one.pair in names]
+    return Standing(
+        choices=Counter(one.choice for one in said),
+        labels=(
+            Counter(label for one in said for label in one.labels[0]),
+            Counter(label for one in said for label in one.labels[1]),
+        ),
+    )
 
 
 def _find(booth: _Booth, handle: str) -> Pair:

@@ -5,24 +5,30 @@ In: status, warm and drain calls. Out: numbers of this moment. Holds no state bu
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
 from tabard.v1 import operations_service_pb2 as pb
 from tabard.v1 import operations_service_pb2_grpc
 from tabard_registry import AdapterRef, Registry
+from tabard_server.admission.walks import SamplerOptions
 from tabard_server.c2pa.credential import Credential
 from tabard_server.engine_port.memory import MemoryPlan
 from tabard_server.engine_port.port import EnginePort
+from tabard_server.engine_port.walk import SCHEDULES
 from tabard_server.followers.follower import Follower
+from tabard_server.followers.heartbeat import Heartbeat
 from tabard_server.jobs.waiting_room import WaitingRoom
 from tabard_server.life.readiness import Cause, Readiness, State
 from tabard_server.life.weight_check import WeightCheck
 from tabard_server.loop.loop import Loop
 from tabard_server.operations import InMemory, Operations
 from tabard_server.output.clearance import Clearance
+from tabard_server.publishing.questions import Questions
 from tabard_server.rpc.names import number_of
+from tabard_server.rpc.replicas import write_replica
 from tabard_server.rpc.status import Context
 from tabard_server.rpc.times import read_duration, write_duration, write_time
 from tabard_server.safety.check import SafetyCheck
@@ -38,24 +44,32 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
         *,
         registry: Registry,
         engine: EnginePort[Any],
+        sampler_options: Sequence[SamplerOptions],
         readiness: Readiness,
         weight_check: WeightCheck,
         room: WaitingRoom,
         loop: Loop[Any],
         follower: Follower,
+        heartbeat: Heartbeat,
+        questions: Questions,
         clearance: Clearance,
         identity_ways: Sequence[str],
         has_traces: bool,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """Take what can be asked, and what a status is read off."""
         self._operations = operations
         self._registry = registry
         self._engine = engine
+        self._sampler_options = sampler_options
         self._readiness = readiness
         self._weight_check = weight_check
         self._room = room
         self._loop = loop
         self._follower = follower
+        self._heartbeat = heartbeat
+        self._questions = questions
+        self._clock = clock
         self._clearance = clearance
         self._identity_ways = identity_ways
         self._has_traces = has_traces
@@ -104,6 +118,8 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
             ],
             steps=self._loop.steps,
             row_steps=self._loop.row_steps,
+            sampler_options=[pb.SamplerOptions(**asdict(one)) for one in self._sampler_options],
+            schedules=self._schedules(),
             c2pa=None if signer is None else _credentials(signer.credential),
             safety=None if safety is None else _safety(safety),
         )
@@ -127,6 +143,24 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
         wait_seconds = read_duration(request.wait, field="wait")
         left = await self._operations.drain(wait_seconds=wait_seconds)
         return pb.DrainResponse(jobs_left=left)
+
+    async def ListReplicas(
+        self, request: pb.ListReplicasRequest, context: Context
+    ) -> pb.ListReplicasResponse:
+        """List the servers of the registry."""
+        found = await self._questions.aside(self._heartbeat.replicas)
+        now = self._clock()
+        return pb.ListReplicasResponse(
+            replicas=[write_replica(one, now=now) for one in found],
+            replica_id=self._heartbeat.replica_id,
+            registry_seq=self._registry.seq,
+        )
+
+    def _schedules(self) -> Iterator[pb.ScheduleNames]:
+        taken = {name for one in self._sampler_options for name in one.schedules}
+        for name, schedule in SCHEDULES.items():
+            if name in taken:
+                yield pb.ScheduleNames(name=name, title=schedule.title, aliases=schedule.aliases)
 
     def _cause(self, cause: Cause) -> pb.Cause:
         return pb.Cause(
@@ -175,4 +209,5 @@ def _plan(plan: MemoryPlan) -> pb.MemoryPlan:
         free_bytes=plan.free or 0,
         rows_per_step=plan.rows_per_step,
         chosen=plan.chosen,
+        packed_bytes=plan.packed,
     )

@@ -143,7 +143,9 @@ def _batch(running: list[RunningRow], *, snapshot: Snapshot) -> list[RunningRow]
 
 
 def _rows_at_once(group: list[RunningRow], *, snapshot: Snapshot) -> int:
-    """Return how many rows of a group may share a step: by number, by memory and by time.
+    """Return how many rows of a group may share a step: by samples, by memory and by time.
+
+    A row in parts has the samples of as many rows, and takes their places.
 
     Rows share a step because one alone does not fill the device. A full batch of the base's own
     size does: whatever takes longer than that saves nothing, and keeps newcomers waiting.
@@ -153,11 +155,13 @@ def _rows_at_once(group: list[RunningRow], *, snapshot: Snapshot) -> int:
         snapshot.costs.work.native, samples=GUIDED_SAMPLES * snapshot.rows_per_step_max
     )
     most = min(snapshot.rows_per_step_max, snapshot.rows_fit.get(size, snapshot.rows_per_step_max))
+    samples_max = GUIDED_SAMPLES * most
     for count, row in enumerate(group[:most]):
         samples += row.samples
         seconds = step.seconds(size, samples=samples)
         is_held = snapshot.plan is None or snapshot.plan.holds(size, samples=samples)
-        if count and not (is_held and seconds <= min(full, snapshot.step_seconds_max)):
+        is_short = samples <= samples_max and seconds <= min(full, snapshot.step_seconds_max)
+        if count and not (is_held and is_short):
             return count
     return most
 

@@ -29,7 +29,7 @@ class WaitingRow:
         is_solo: It must run in a forward pass of its own.
         stack: What it wears.
         is_merged_only: Only a merged copy can draw it.
-        is_steady: It wears the same at every step, as a merged copy does.
+        is_steady: It wears the same at every step and everywhere, as a merged copy does.
         steps: Denoise steps it asks for.
         samples: Samples that it takes in a forward pass.
         opening_seconds: What it takes to begin it, after those of its job that begin before it.
@@ -62,7 +62,7 @@ class RunningRow:
         is_solo: It must run in a forward pass of its own.
         stack: What it wears.
         is_merged_only: Only a merged copy can draw it.
-        is_steady: It wears the same at every step, as a merged copy does.
+        is_steady: It wears the same at every step and everywhere, as a merged copy does.
         stepped_at: Number of the turn of its last step, or of its opening.
         steps_left: Forward passes until it is done.
         samples: Samples that it takes in a forward pass.
@@ -91,7 +91,7 @@ class Snapshot:
         turn: Number of this turn; larger than every `stepped_at`.
         waiting: In the order of their coming.
         running: In any order.
-        rows_per_step_max: Rows of one forward pass.
+        rows_per_step_max: Rows of one forward pass; a row in parts counts as many.
         rows_fit: The same for sizes of which the device could not hold so many.
         running_rows_max: Rows that may run at once.
         overtakes_max: Younger images that may begin before one that waits for room.

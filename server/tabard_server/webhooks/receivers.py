@@ -27,6 +27,12 @@ _HOST = re.compile(r"[A-Za-z0-9.:_-]{1,253}")
 _VISIBLE = re.compile(r"[!-~]+")
 _PORTS = {"https": 443, "http": 80}
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_UNICAST = ipaddress.IPv6Network("2000::/3")
+"""All of IPv6 that the public internet routes: what is translated, local or free lies outside."""
+_NOT_ROUTED = tuple(
+    map(ipaddress.ip_network, ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "3fff::/20"))
+)
+"""What is set aside within it, whether or not this Python knows that."""
 
 
 class ReceiverRefused(Exception):
@@ -116,7 +122,7 @@ class Receivers:
         inner = _inner(address)
         if any(one in network for network in self._networks for one in {address, inner}):
             return True
-        return inner is address and address.is_global and not address.is_multicast
+        return inner is address and _is_public(address)
 
 
 async def resolve_name(host: str, port: int) -> list[str]:
@@ -138,6 +144,8 @@ def _split(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         _port = parts.port
+        # As a resolver would write it: parts of a name are neither empty nor too long.
+        (parts.hostname or "").encode("idna")
     except ValueError as error:
         raise _refused("it is no URL", "use https://host/path") from error
     if parts.scheme not in _PORTS or not _HOST.fullmatch(parts.hostname or ""):
@@ -160,6 +168,13 @@ def _literal(host: str) -> Address | None:
         return ipaddress.IPv4Address(socket.inet_aton(host))
     except OSError:
         return None
+
+
+def _is_public(address: Address) -> bool:
+    if any(address in network for network in _NOT_ROUTED):
+        return False
+    is_routed = isinstance(address, ipaddress.IPv4Address) or address in _UNICAST
+    return is_routed and address.is_global and not address.is_multicast
 
 
 def _inner(address: Address) -> Address:

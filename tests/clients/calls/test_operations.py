@@ -35,6 +35,18 @@ def test_verification_is_a_value(client: Client, server: FakeServer) -> None:
     assert [one.component for one in after.components if not one.is_sound] == ["unet"]
 
 
+def test_replicas_are_values(client: Client) -> None:
+    """Ages, intervals and clocks in seconds."""
+    found = client.replicas()
+    one, other = found.replicas
+
+    assert (found.replica_id, found.registry_seq) == (one.id, 9)
+    assert (one.address, one.state, one.registry_seq) == ("10.0.0.1:50051", "serving", 7)
+    assert (one.age_seconds, one.interval_seconds, one.is_lost) == (20.0, 60.0, False)
+    assert (other.host, other.is_lost, other.clock_ahead_seconds) == ("two", True, -90.0)
+    assert (other.registry_lag_seconds, other.version) == (70.0, "0.0.9")
+
+
 def test_drain_outlives_its_wait() -> None:
     """The deadline leaves the server time to answer after it has waited."""
     call = operations.drain(CALLER, wait_seconds=100)

@@ -6,14 +6,20 @@ import io
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
+from tabard import ImageFormat
 from tabard.calls.call import Caller
 from tabard.calls.options import write_request
 from tabard.calls.replay import Remake, judge, replay
 from tabard.errors import InvalidArgument
+from tabard.pictures.region import Region
 from tabard.result import GeneratedImage
+from tabard_server.jobs.job import Written
+from tabard_server.output.lossy import write_lossy
+from tabard_server.output.marking import marked
 
 CALLER = Caller(actor="ann", new_id=lambda: "1")
 DIGEST = "sha256:" + "a" * 64
@@ -49,6 +55,16 @@ def png_of(
 
 def made_of(**changes: Any) -> Remake:
     return replay(CALLER, png_of(TOLD | changes))
+
+
+def lossy_of(kind: ImageFormat, *, colour: int = 10, quality: int = 90, **changes: Any) -> bytes:
+    told = TOLD | {"written": {"format": kind, "quality": quality}} | changes
+    return write_lossy(
+        np.full((8, 8, 3), colour, dtype=np.uint8),
+        written=Written(format=kind, quality=quality),
+        xmp=marked(is_composite=False, provenance_json=json.dumps(told)),
+        parameters="",
+    )
 
 
 def drawn(png: bytes) -> GeneratedImage:
@@ -232,3 +248,77 @@ def test_other_size_is_told() -> None:
 
     assert (again.outcome, again.pixels) == ("different", None)
     assert [(d.name, d.then, d.now) for d in again.differences] == [("pixels", "16x16", "8x8")]
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "webp"])
+def test_picture_with_loss_is_written_as_it_was(kind: ImageFormat) -> None:
+    """With its quality, and compared as it is written."""
+    file = lossy_of(kind, quality=40)
+    made = replay(CALLER, file)
+
+    asked = {name: made.options[name] for name in ("image_format", "image_quality")}
+    assert asked == {"image_format": kind, "image_quality": 40}
+    assert judge(made, drawn(file)).outcome == "same_file"
+    assert judge(made, drawn(lossy_of(kind, quality=40, tabard="2"))).outcome == "same_pixels"
+    assert judge(made, drawn(lossy_of(kind, quality=40, colour=90))).outcome == "different"
+    assert {"image_format", "image_quality"}.isdisjoint(made_of().options)
+
+
+@pytest.mark.parametrize("said", [7, {}, {"quality": "high"}, {"quality": 9.5}])
+def test_hostile_word_of_packing_is_refused(said: Any) -> None:
+    """Before anything is asked; where nothing is said the server's own quality counts."""
+    if said == {}:
+        assert "image_quality" not in replay(CALLER, lossy_of("jpeg", written=said)).options
+        return
+    with pytest.raises(InvalidArgument) as refused:
+        replay(CALLER, lossy_of("jpeg", written=said))
+
+    assert refused.value.reason == "PROVENANCE_UNREADABLE"
+
+
+MASK = png_of(colour=9)
+HAT = {"name": "hat", "mask": {"sha256": hashlib.sha256(MASK).hexdigest()}}
+
+
+def test_regions_are_asked_for_again() -> None:
+    """Boxes from what is told; a mask from the very file."""
+    left = {"name": "left", "boxes": "0,0,0.5,1", "prompt": "a dog"}
+    png = png_of(TOLD | {"regions": [left, HAT]})
+
+    made = replay(CALLER, png, region_masks={"hat": MASK})
+
+    assert made.options["regions"] == (
+        Region(name="left", boxes="0,0,0.5,1", prompt="a dog"),
+        Region(name="hat", mask=MASK),
+    )
+
+
+@pytest.mark.parametrize(
+    ("masks", "reason"),
+    [
+        ({}, "IMAGE_NEEDED"),
+        ({"hat": png_of()}, "IMAGE_MISMATCH"),
+        ({"hat": MASK, "cap": MASK}, "IMAGE_MISMATCH"),
+    ],
+)
+def test_mask_of_a_region_is_the_very_one(masks: dict[str, bytes], reason: str) -> None:
+    """Only its digest is kept."""
+    with pytest.raises(InvalidArgument) as caught:
+        replay(CALLER, png_of(TOLD | {"regions": [HAT]}), region_masks=masks)
+
+    assert caught.value.reason == reason
+    assert "region_masks[" in caught.value.violations[0].field
+
+
+NAMED = {"name": "a"}
+
+
+@pytest.mark.parametrize(
+    "regions", [7, [7], [{}], [{"name": 7}], [NAMED | {"boxes": 7}], [NAMED | {"prompt": 1}]]
+)
+def test_regions_that_cannot_be_are_refused(regions: Any) -> None:
+    """A file of anybody says anything."""
+    with pytest.raises(InvalidArgument) as caught:
+        made_of(regions=regions)
+
+    assert caught.value.reason == "PROVENANCE_UNREADABLE"

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
+from xml.sax.saxutils import escape
 
 import grpc
 from PIL import Image, PngImagePlugin
@@ -46,8 +47,11 @@ class FakeGeneration(generation_service_pb2_grpc.GenerationServiceServicer):
         context.add_callback(self.state.cancelled.set)
         worn = [self._worn(one.ref, context) for one in request.adapters]
         seeds = [request.seed + index for index in range(request.num_images or 1)]
-        steps = request.num_inference_steps or 3
-        accepted = pb.Accepted(job_id="job-1", worn=worn, seeds=seeds, registry_seq=4)
+        request, warnings = self._heed(request, worn, context)
+        steps = request.num_inference_steps
+        accepted = pb.Accepted(
+            job_id="job-1", worn=worn, seeds=seeds, registry_seq=4, warnings=warnings
+        )
         yield pb.GenerateResponse(accepted=accepted)
         if self.state.fail_accepted_with is not None:
             self.state.fail_accepted_with.abort(context)
@@ -71,6 +75,22 @@ class FakeGeneration(generation_service_pb2_grpc.GenerationServiceServicer):
             )
         )
 
+    def _heed(self, request: Any, worn: list[Any], context: Any) -> tuple[Any, list[Any]]:
+        """Take what is declared where a request says nothing, and warn of another spacing."""
+        warnings, drawn = [], type(request)()
+        drawn.CopyFrom(request)
+        found = [self.state.resolve(f"{one.adapter}@{one.digest}", context) for one in worn]
+        declared = [one.sampling for one in found if not self.state.is_deaf]
+        for said in sorted(declared, key=lambda said: not said.steps.max):
+            drawn.sampler = drawn.sampler or next(iter(said.samplers), "")
+            if not drawn.num_inference_steps and said.HasField("steps"):
+                drawn.num_inference_steps = int(said.steps.recommended)
+            if said.spacing and drawn.timestep_spacing not in ("", said.spacing):
+                field = "timestep_spacing"
+                warnings.append(generation_service_pb2.SamplingWarning(field=field, message="no"))
+        drawn.num_inference_steps = drawn.num_inference_steps or 3
+        return drawn, warnings
+
     def _worn(self, ref: str, context: Any) -> Any:
         name, _, weight = ref.rpartition(":") if ref.count(":") else (ref, "", "")
         release = self.state.resolve(name, context)
@@ -84,19 +104,26 @@ class FakeGeneration(generation_service_pb2_grpc.GenerationServiceServicer):
 
     def _image(self, request: Any, worn: list[Any], *, index: int, seed: int) -> Any:
         felt = [release.digest for release in worn if self.state.effects[release.digest]]
-        shaped_by = repr((request.prompt, felt, seed, self.state.base_fingerprint))
+        spacing = request.timestep_spacing
+        shaped_by = repr((request.prompt, felt, seed, self.state.base_fingerprint, spacing))
         colour = hashlib.sha256(shaped_by.encode()).digest()[:3]
         data = io.BytesIO()
         size = (request.width or 64, request.height or 64)
+        told = json.dumps(self._told(request, worn, seed=seed, size=size))
         chunks = PngImagePlugin.PngInfo()
-        chunks.add_text("tabard", json.dumps(self._told(request, worn, seed=seed, size=size)))
+        chunks.add_text("tabard", told)
+        xmp = f"<tabard:provenance>{escape(told)}</tabard:provenance>".encode()
         kind = request.image_format or generation_service_pb2.IMAGE_FORMAT_PNG
         name = generation_service_pb2.ImageFormat.Name(kind).removeprefix("IMAGE_FORMAT_")
-        options = {"pnginfo": chunks} if name == "PNG" else {"quality": request.image_quality}
+        options: dict[str, Any] = {"pnginfo": chunks}
+        if name != "PNG":
+            options = {"quality": request.image_quality, "xmp": xmp}
         Image.new("RGB", size, tuple(colour)).save(data, format=name, **options)
         provenance = {
             "prompt": request.prompt,
             "seed": seed,
+            "steps": request.num_inference_steps,
+            "sampler": request.sampler,
             "adapters": [one.ref for one in request.adapters],
         }
         return generation_service_pb2.Image(
@@ -119,7 +146,7 @@ class FakeGeneration(generation_service_pb2_grpc.GenerationServiceServicer):
             "prompt": request.prompt,
             "negative_prompt": request.negative_prompt,
             "seed": seed,
-            "steps": request.num_inference_steps or 3,
+            "steps": request.num_inference_steps,
             "guidance_scale": request.guidance_scale,
             "width": size[0],
             "height": size[1],
@@ -162,6 +189,26 @@ class FakeOperations(operations_service_pb2_grpc.OperationsServiceServicer):
             causes=[_DRAINING] if self.state.draining else [],
             residents=[_resident(one[0]) for one in self.state.releases.values()],
             samplers=["ddim", "euler"],
+            sampler_options=[
+                operations_pb2.SamplerOptions(
+                    name="ddim",
+                    title="DDIM",
+                    timestep_spacings=["leading", "trailing"],
+                    schedules=["ddim_uniform"],
+                    takes=["eta"],
+                ),
+                operations_pb2.SamplerOptions(
+                    name="euler",
+                    title="Euler",
+                    timestep_spacings=["leading", "trailing"],
+                    schedules=["karras", "ddim_uniform"],
+                    takes=["timesteps", "sigmas"],
+                ),
+            ],
+            schedules=[
+                operations_pb2.ScheduleNames(name="karras", title="Karras"),
+                operations_pb2.ScheduleNames(name="ddim_uniform", title="DDIM", aliases=["ddim"]),
+            ],
             uptime=timedelta(seconds=3725),
             native_width=64,
             native_height=64,
@@ -179,6 +226,33 @@ class FakeOperations(operations_service_pb2_grpc.OperationsServiceServicer):
             ],
             steps=next(self.steps),
             row_steps=400,
+        )
+
+    def ListReplicas(self, request: Any, context: Any) -> Any:
+        self.state.enter(request, context)
+        own, state = "1" * 32, operations_pb2.SERVER_STATE_SERVING
+        said = {"version": "0.1.0", "base_family": "sd1", "state": state, "registry_seq": 7}
+        one = operations_pb2.Replica(
+            id=own,
+            address="10.0.0.1:50051",
+            base_fingerprint=self.state.base_fingerprint,
+            age=timedelta(seconds=20),
+            interval=timedelta(seconds=60),
+            rows_running=2,
+            **said,
+        )
+        other = operations_pb2.Replica(
+            id="2" * 32,
+            host="two",
+            base_fingerprint="sha256:" + "e" * 64,
+            age=timedelta(minutes=10),
+            is_lost=True,
+            clock_ahead=timedelta(seconds=-90),
+            registry_lag=timedelta(seconds=70),
+            **said | {"version": "0.0.9"},
+        )
+        return operations_pb2.ListReplicasResponse(
+            replicas=[one, other], replica_id=own, registry_seq=9
         )
 
     def Verify(self, request: Any, context: Any) -> Any:

@@ -72,6 +72,7 @@ class FakeState:
     fail_accepted_with: FakeStatus | None = None
     fail_image_with: FakeStatus | None = None
     is_rollback_broken: bool = False
+    is_deaf: bool = False
     step_seconds: float = 0.0
     draining: bool = False
     base_fingerprint: str = "sha256:" + "b" * 64

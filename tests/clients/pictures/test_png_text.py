@@ -60,4 +60,4 @@ def test_hostile_file_is_refused(content: bytes) -> None:
     with pytest.raises(InvalidArgument) as caught:
         read_texts(content)
 
-    assert caught.value.reason == "NOT_A_PNG"
+    assert caught.value.reason == "NOT_A_PICTURE"

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import struct
 from collections.abc import Iterator
@@ -11,10 +12,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Page, Route
 
 from tabard import Client
+from tabard_server.output.provenance import encode_preview
 from tests.e2e.conftest import run_server
 from tests.e2e.page.browser import Visit, visiting
 from tests.e2e.page.judged import BEFORE, LINE, REF, judge
@@ -211,6 +215,12 @@ def assert_alike(pictures: list[Received]) -> None:
     assert all(one == parts[0] for one in parts)
     assert {name for name, _ in parts[0]} <= {"IHDR", "iTXt", "IEND"}
     assert not {"etag", "last-modified", "content-disposition"} & headers[0].keys()
+    # A size says how well the pixels pack, and nothing else: who has the pixels has the file.
+    for one in pictures:
+        with Image.open(io.BytesIO(one.body)) as picture:
+            shown = np.asarray(picture.convert("RGB"))
+        assert one.body == encode_preview(shown, is_composite=False)
+        assert one.headers["content-length"] == str(len(one.body))
 
 
 def test_looking_around_ends_no_blindness(browser: Browser, court: Court) -> None:

@@ -81,6 +81,24 @@ def test_operate_shows_words(visit: Visit, shown_server: RunningServer) -> None:
     assert hits(visit) == []
 
 
+def test_review_shows_words(visit: Visit) -> None:
+    """The report as a grid with what people said of it, and the blind pairs of it."""
+    visit.go(f"review/{LINE}/1.1.0/report")
+    page = visit.page
+    page.wait_for_selector(".sheet-said")
+    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    report = places(visit)
+    found = hits(visit)
+    visit.go(f"review/{LINE}/1.1.0")
+    page.fill("#actor", planted("voter"))
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".pair")
+
+    assert {"prompt", "review"} <= report
+    assert "prompt" in places(visit)
+    assert found + hits(visit) == []
+
+
 def test_dropped_picture_shows_words(visit: Visit, tmp_path: Path) -> None:
     """Whoever made it: names, values, and A1111's text."""
     picture = tmp_path / "picture.png"

@@ -8,9 +8,9 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tabard import Client
-from tests.e2e.conftest import run_server
+from tests.e2e.conftest import RunningServer, run_server
 from tests.e2e.page.browser import PATIENCE_MS, Visit, visiting
-from tests.e2e.web.conftest import run_gateway
+from tests.e2e.web.conftest import run_gateway, run_gateway_process
 from tests.web.running import free_address
 
 pytestmark = pytest.mark.page
@@ -139,3 +139,44 @@ def test_page_outlives_its_server(browser: Browser, tiny_base: Path, tmp_path: P
         assert visit.page.locator("main h1").text_content() == "Gallery"
         with run_server(tmp_path, base=tiny_base, listen=address):
             expect(visit.page.locator(".banner")).to_be_hidden(timeout=PATIENCE_MS)
+
+
+def test_drawing_ends_with_its_gateway(browser: Browser, shown_server: RunningServer) -> None:
+    """Whoever looks on is told, does not wait for ever, and can draw again once it is back."""
+    place = free_address()
+    with (
+        run_gateway_process(shown_server.address, listen=place) as (url, process),
+        visiting(browser, url) as visit,
+    ):
+        page = visit.page
+        visit.go("try")
+        page.fill("#prompt", "a cat")
+        page.click("details.more summary")
+        page.fill("#num_inference_steps", "150")
+        page.fill("#num_images", "8")
+        page.keyboard.press("Control+Enter")
+        expect(page.locator(".stage-note")).to_contain_text("Step", timeout=PATIENCE_MS)
+
+        process.kill()
+        process.wait()
+
+        expect(page.locator(".stage-note")).to_contain_text("went away", timeout=PATIENCE_MS)
+        expect(page.locator(".form-error").first).to_contain_text("went away")
+        expect(page.locator(".drawing[aria-busy]")).to_have_count(0)
+        page.fill("#num_inference_steps", "2")
+        page.fill("#num_images", "1")
+        with run_gateway_process(shown_server.address, listen=place):
+            page.click("button[type=submit]")
+            expect(page.locator(".stage-note")).to_contain_text("Done", timeout=PATIENCE_MS)
+
+
+def test_seed_of_zero_is_drawn_with(visit: Visit) -> None:
+    """It is a number like any other, and not left to the server."""
+    page = visit.page
+    visit.go("try")
+    page.fill("#prompt", "a cat")
+    page.fill("#seed", "0")
+    page.keyboard.press("Control+Enter")
+
+    expect(page.locator(".result").first).to_contain_text("seed 0", timeout=PATIENCE_MS)
+    expect(page.locator(".stage-note")).to_contain_text("Done", timeout=PATIENCE_MS)

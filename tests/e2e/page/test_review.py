@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Blind votes by keys alone, and a report looked at, compared and decided about."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -256,3 +257,52 @@ def test_review_is_for_everybody(
         page.wait_for_selector("dialog .picture-frame")
         assert visit.violations() == []
         assert visit.complaints == []
+
+
+def test_review_is_filed_and_given_back(desk: Visit, judged: tuple[Client, str]) -> None:
+    """By keys, into the evidence; the file that comes back has every picture, and needs nobody."""
+    client, _ = judged
+    desk.go(SHEET)
+    page = desk.page
+    page.wait_for_selector(".sheet-cell img")
+    page.keyboard.press("s")
+    page.wait_for_selector("dialog #actor")
+    desk.shoot("file-dialog")
+    assert desk.violations() == []
+    page.fill("dialog #actor", "ann")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".filed a")
+    desk.shoot("sheet-filed")
+    with page.expect_download() as waiting:
+        page.click(".filed a")
+    kept = Path(waiting.value.path()).read_text(encoding="utf-8")
+
+    (note,) = client.evidence(REF, kind="review")
+    assert note.actor == "ann"
+    assert waiting.value.suggested_filename == "review-acme-quietwash-4.7.1.html"
+    report = client.evidence_document(REF)
+    drawn = len(report.document["candidates"]) + len(report.document["baseline"])
+    assert kept.count('src="data:image/png;base64,') == kept.count(" src=") == drawn
+    assert "<script" not in kept
+    page.keyboard.press("s")
+    page.wait_for_selector("dialog #actor")
+    page.keyboard.press("Enter")
+    expect(page.locator("#toasts")).to_contain_text("filed before")
+    assert len(client.evidence(REF, kind="review")) == 1
+    # The card of the version lists it among its documents, as a file to have.
+    desk.go(f"styles/{LINE}")
+    page.wait_for_selector(f"a[href*='evidence={note.digest.replace(':', '%3A')}']")
+
+
+@pytest.mark.parametrize("width", [1280, 1100, 390])
+def test_scores_are_told_whole(browser: Browser, judged: tuple[Client, str], width: int) -> None:
+    """The table beside the chart has room for its verdict; a count says of how many."""
+    with visiting(browser, judged[1], size=(width, 860)) as visit:
+        visit.go(f"styles/{LINE}")
+        visit.page.select_option("#score", "broken")
+        table = visit.page.locator(".scores .table-scroll")
+        visit.shoot(f"scores-{width}")
+
+        assert table.evaluate("one => one.scrollWidth - one.clientWidth") <= 0
+        expect(table.locator("thead")).to_contain_text("Verdict")
+        expect(table.locator("tbody td").first).to_have_text(re.compile(r"^\d+ of 24$"))

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tabard import Client
-from tabard_web.pictures.formats import read_words
+from tabard.pictures.words import read_words
 
 STEPS = {"num_inference_steps": 6, "seed": 7, "deterministic": True}
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from tabard_registry import Author, Registry, Release, sha256_bytes
 from tabard_registry.acts import Evidenced
-from tabard_registry.evidence.documents import References, digest_of, to_bytes
+from tabard_registry.evidence.documents import FiledReview, References, digest_of, to_bytes
 from tabard_registry.evidence.grid import Grid, GridPrompt
 from tabard_registry.evidence.report import Candidate, Check, Report, Subject
 from tabard_registry.release.health import CHECKS
@@ -51,3 +51,11 @@ def references_of(release: Release, *pictures: bytes) -> References:
     """References by pictures."""
     digests = tuple(map(sha256_bytes, pictures))
     return References(kind="references", release=subject_of(release), pictures=digests)
+
+
+def review_of(release: Release, report: Report, *, page: bytes, **fields: Any) -> FiledReview:
+    """A review of a report, as this page shows it."""
+    said: dict[str, Any] = {"pictures": report.pictures, "against": report.against, **fields}
+    return FiledReview(
+        release=subject_of(release), report=digest_of(report), page=sha256_bytes(page), **said
+    )

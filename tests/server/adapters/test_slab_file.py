@@ -244,7 +244,7 @@ def test_other_format_version_is_never_worn(
 ) -> None:
     """After an update of the layout, old files are made again."""
     path = written(tmp_path)
-    monkeypatch.setattr("tabard_server.adapters.slab_file.FORMAT", 3)
+    monkeypatch.setattr("tabard_server.adapters.slab_file.FORMAT", 4)
 
     with pytest.raises(Damaged):
         read_slab(path, key=KEY)

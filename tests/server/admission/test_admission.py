@@ -16,6 +16,7 @@ from tabard_server.admission.controls import ControlReader
 from tabard_server.admission.declared import DeclaredSampling
 from tabard_server.admission.pictures import PictureReading
 from tabard_server.admission.prompts import PromptChecker
+from tabard_server.admission.regions.reader import RegionReader
 from tabard_server.admission.stack import Stacker
 from tabard_server.admission.walks import WalkReader
 from tabard_server.engine_port.drawing import WantedDrawing
@@ -66,6 +67,7 @@ class Door:
                 numbers=bounds.numbers_of,
                 prediction=engine.facts.prediction,
             ),
+            regions=RegionReader(latent_factor=8, regions_max=limits.regions_per_request_max),
             limits=limits,
             clock=lambda: NOW,
             new_id=lambda: f"job-{next(ids)}",

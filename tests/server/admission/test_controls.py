@@ -44,6 +44,7 @@ def test_what_is_left_out_is_the_whole() -> None:
     """A window reaches to the end, and blocks keep their weight."""
     assert read(start=0.2) == Controls(start=0.2)
     assert read(text_encoder=0.5) == Controls(text_encoder=0.5)
+    assert read(region="left") == Controls(region="left")
     assert read(unet=(Point(0.5, 0.3),)) == Controls(unet=(Point(0.5, 0.0),))
 
 

@@ -6,15 +6,23 @@ from typing import Any
 
 import pytest
 
+from tabard.v1 import adapter_pb2
 from tests.server.harness import (
     KIND_TEXTUAL_INVERSION,
     Request,
+    Server,
     provenance_of,
     refs,
     refusal_of,
     serving,
     token_file,
 )
+
+
+async def digest_of(server: Server, adapter: str) -> str:
+    """Return what the stable channel of a line points to."""
+    told = await server.generate("x", negative_prompt=f"embedding:{adapter}")
+    return str(provenance_of(told.images[0].content)["stack"][0]["digest"])
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +35,14 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
                 content = token_file(word)
                 await server.publish(name, content=content, kind=KIND_TEXTUAL_INVERSION)
                 await server.promote(f"{name}@1.0.0")
+            declared = adapter_pb2.Sampling(prompt="negative")
+            content = token_file("worse")
+            kind = KIND_TEXTUAL_INVERSION
+            await server.publish("acme/worse", content=content, kind=kind, sampling=declared)
+            await server.promote("acme/worse@1.0.0")
             await server.publish("acme/ink")
             await server.promote("acme/ink@1.0.0")
+            digest = await digest_of(server, "acme/bad")
             found = {
                 "ref": await server.generate("a embedding:acme/teal cat", seed=1),
                 "worn": await server.generate(
@@ -36,6 +50,28 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
                 ),
                 "negative": await server.generate(
                     "a cat", negative_prompt="embedding:acme/bad, embedding:badhands", seed=1
+                ),
+                "pinned": await server.generate(
+                    "a cat",
+                    negative_prompt=f"(embedding:acme/bad@{digest}:1.2)",
+                    prompt_syntax="PROMPT_SYNTAX_A1111",
+                    seed=1,
+                ),
+                "asked": await server.generate(
+                    "a embedding:acme/teal@1.0.0 cat", adapters=["acme/teal@1.0.0"], seed=1
+                ),
+                "unguided": await server.generate(
+                    "a cat", negative_prompt="embedding:acme/bad", guidance_scale=1.0, seed=1
+                ),
+                "triggered": await server.generate(
+                    "a cat", negative_prompt="embedding:acme/bad", auto_trigger=True, seed=1
+                ),
+                "declared": await server.generate(
+                    "a cat",
+                    adapters=["acme/worse"],
+                    negative_prompt="blur",
+                    auto_trigger=True,
+                    seed=1,
                 ),
                 "plain": await server.generate("a <teal> cat", adapters=["acme/teal"], seed=1),
             }
@@ -50,7 +86,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return asyncio.run(walk())
 
 
-@pytest.mark.parametrize("way", ["ref", "worn"])
+@pytest.mark.parametrize("way", ["ref", "worn", "asked"])
 def test_name_stands_for_its_word(told: dict[str, Any], way: str) -> None:
     """Named by its ref it is worn as well; the picture is the one of the word itself."""
     document = provenance_of(told[way].images[0].content)
@@ -66,6 +102,45 @@ def test_negative_prompt_may_name_them(told: dict[str, Any]) -> None:
 
     assert document["negative_prompt"] == "badhands, badhands"
     assert [one["adapter"] for one in document["stack"]] == ["acme/bad"]
+
+
+def test_any_selector_pins_it(told: dict[str, Any]) -> None:
+    """A digest too, with a weight of A1111's behind it."""
+    document = provenance_of(told["pinned"].images[0].content)
+
+    (worn,) = document["stack"]
+    assert document["negative_prompt"] == "(badhands:1.2)"
+    assert (worn["adapter"], worn["version"]) == ("acme/bad", "1.0.0")
+
+
+def test_word_that_nobody_reads_is_told(told: dict[str, Any]) -> None:
+    """Without guidance nothing is kept away from: the answer and the image say so."""
+    document = provenance_of(told["unguided"].images[0].content)
+
+    (warning,) = document["warnings"]
+    assert (warning["release"], warning["field"]) == ("acme/bad@1.0.0", "negative_prompt")
+    assert "warnings" not in provenance_of(told["negative"].images[0].content)
+
+
+def test_trigger_words_leave_it_in_the_negative_prompt(told: dict[str, Any]) -> None:
+    """What is kept away from is not drawn as well."""
+    document = provenance_of(told["triggered"].images[0].content)
+
+    assert (document["prompt"], document["negative_prompt"]) == ("a cat", "badhands")
+
+
+def test_negative_by_its_author_is_put_there(told: dict[str, Any]) -> None:
+    """Its word goes into the negative prompt, and the image says so."""
+    document = provenance_of(told["declared"].images[0].content)
+
+    assert (document["prompt"], document["negative_prompt"]) == ("a cat", "worse, blur")
+    assert document["trigger"] == {
+        "prompt": "a cat",
+        "auto": True,
+        "words": [],
+        "negative_prompt": "blur",
+        "negative_words": ["worse"],
+    }
 
 
 @pytest.mark.parametrize("way", ["lora", "absent"])

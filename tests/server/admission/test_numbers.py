@@ -2,18 +2,25 @@
 """Numbers of a request: what is filled in, and what is refused with advice that helps."""
 
 import math
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from tabard_server.admission.numbers import Bounds
+from tabard_server.admission.sizes import Sizes
 from tabard_server.engine_port.drawing import Drawing, Picture, WantedDrawing
 from tabard_server.engine_port.prompt_style import PLAIN
+from tabard_server.engine_port.regions import Region
 from tabard_server.errors import InvalidRequest, Violation
 from tabard_server.jobs.job import JobSpec
+from tabard_server.limits import Limits
+from tabard_server.settings import Defaults
 from tests.server.drawings import bounds_of, picture_of
+from tests.server.drawings import drawing as drawing_of
+from tests.server.engine_port.known_work import WORK
+from tests.server.fakes import BASE_FACTS
 
 SIZES = {"original_size": (128, 64), "crop_top_left": (0, 8), "target_size": (64, 64)}
 
@@ -58,7 +65,7 @@ def test_all_that_was_asked_for_is_drawn() -> None:
 
     drawing = draw(bounds_of("sdxl"), picture=picture, **said)
 
-    silent = {"prompt", "sampler", "walk", "style", "picture"}
+    silent = {"prompt", "sampler", "walk", "style", "picture", "regions"}
     names = {field.name for field in fields(Drawing)} - silent
     assert {name: getattr(drawing, name) for name in names} == {name: said[name] for name in names}
     assert (drawing.prompt, drawing.picture) == ("x", picture)
@@ -187,3 +194,22 @@ def test_advised_size_can_be_drawn(sent: tuple[int, int]) -> None:
     assert len(numbers) == 2
     width, height = numbers
     assert not bounds.check_size(WantedDrawing(prompt="x"), (width, height))
+
+
+def test_parts_are_weighed_like_rows() -> None:
+    """A picture that could be drawn whole may be too slow in parts; fewer would do."""
+    parts = tuple(Region(name=n, shares=np.ones((6, 8)), prompt="") for n in ("", "a", "b"))
+    size = (64, 48)
+    two, six = (WORK.step.seconds(size, samples=count) for count in (2, 6))
+    facts = replace(BASE_FACTS, native_height=16, native_width=16)
+    limits = Limits(step_seconds_max=(two + six) / 2)
+    sizes = Sizes(facts=facts, limits=limits, work=lambda: replace(WORK, native=(16, 16)))
+    bounds = Bounds(family="sd1", facts=facts, sizes=sizes, limits=limits, defaults=Defaults())
+    asked = drawing_of(width=64, height=48)
+
+    (violation,) = bounds.check_parts(replace(asked, regions=parts))
+
+    assert (violation.field, violation.reason) == ("regions", "SIZE_TOO_SLOW")
+    assert "in 3 parts" in violation.description
+    assert violation.hint.startswith("have fewer regions, or use ")
+    assert bounds.check_parts(asked) == bounds.check_parts(replace(asked, regions=parts[:1])) == []

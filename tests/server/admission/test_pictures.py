@@ -12,6 +12,7 @@ from PIL import Image
 from tabard_server.admission.pictures import PictureReader, PictureReading
 from tabard_server.callers.caller import Caller
 from tabard_server.engine_port.drawing import WantedDrawing
+from tabard_server.engine_port.regions import WantedRegion
 from tabard_server.errors import Overloaded
 from tabard_server.limits import Limits
 from tests.server.drawings import bounds_of
@@ -134,3 +135,48 @@ def test_pictures_of_one_stop_nobody() -> None:
     refused = [one for one in many if isinstance(one, Overloaded)]
     assert len(refused) == len(many) - 4
     assert {one.reason for one in refused} == {"PICTURE_QUEUE_FULL"}
+
+
+def masked(reader: PictureReader, *masks: bytes | None, **said: Any) -> PictureReading:
+    """Read a request of regions with these masks."""
+    regions = tuple(
+        WantedRegion(name=f"r{number}", boxes="" if mask else "0,0,1,1", mask=mask)
+        for number, mask in enumerate(masks)
+    )
+    return reader.read_now(WantedDrawing(prompt="x", regions=regions, **said))
+
+
+def test_masks_of_regions_are_read_without_a_picture(reader: PictureReader) -> None:
+    """Grey as they are, by the place of their region; a region of boxes has none."""
+    mask = picture("L", size=(64, 48))
+
+    reading = masked(reader, None, encode(mask), encode(mask.convert("RGB")))
+
+    assert reading.violations == () and reading.size is None
+    assert sorted(reading.masks) == [1, 2]
+    assert np.array_equal(reading.masks[1].pixels, np.asarray(mask))
+    assert reading.masks[1].sha256 == hashlib.sha256(encode(mask)).hexdigest()
+
+
+def test_mask_of_a_region_has_the_size_that_is_drawn(reader: PictureReader) -> None:
+    """Not that of the picture that is sent."""
+    mask, image = encode(picture("L", size=(32, 32))), encode(picture(size=(64, 48)))
+
+    (violation,) = masked(reader, None, mask, image=image).violations
+    assert (violation.field, violation.reason) == ("regions[1].mask", "MASK_SIZE_DIFFERS")
+    assert "32x32" in violation.description and "64x48" in violation.description
+    assert masked(reader, mask, image=image, width=32, height=32).violations == ()
+
+
+def test_more_masks_than_may_be_are_not_read() -> None:
+    """Whatever they are; the request is refused for their number."""
+    few = PictureReader(bounds=bounds_of(), limits=Limits(regions_per_request_max=1))
+
+    assert masked(few, None, b"no picture").violations == ()
+
+
+def test_all_broken_masks_are_told(reader: PictureReader) -> None:
+    """Each by its field."""
+    reading = masked(reader, b"no", b"no")
+
+    assert [one.field for one in reading.violations] == ["regions[0].mask", "regions[1].mask"]

@@ -42,7 +42,7 @@ def style_of(prompts: PromptChecker, **said: Any) -> PromptStyle:
 def judge(prompt: str, style: PromptStyle, *, negative_prompt: str = "") -> Violation:
     """Return the one thing that is wrong with two prompts."""
     read = drawing(prompt=prompt, negative_prompt=negative_prompt, style=style)
-    _, (violation,) = checker().read_words(read, worn=())
+    (violation,) = checker().read_words(read, worn=()).violations
     assert violation.hint
     return violation
 
@@ -111,9 +111,9 @@ def test_windows_make_room() -> None:
     """With room for it the same prompt is right, and the windows it fills are counted."""
     read = drawing(prompt=LONG, negative_prompt="x", style=PromptStyle(windows_max=3))
 
-    windows, violations = checker().read_words(read, worn=())
+    found = checker().read_words(read, worn=())
 
-    assert (windows, violations) == (2, [])
+    assert (found.windows, found.violations) == (2, [])
 
 
 @pytest.mark.parametrize("field", ["prompt", "negative_prompt"])
@@ -148,13 +148,15 @@ def test_only_words_alone_must_be_used(kind: str, reasons: list[str]) -> None:
     tokens = (TokenVectors(token="<plum>", component="text_encoder", count=2),)
     worn = Worn(ref="r", release=replace(release("acme/ink"), kind=kind, tokens=tokens), weight=1.0)
 
-    _, violations = checker().read_words(drawing(prompt="a circle"), worn=(worn,))
-    _, used = checker().read_words(drawing(prompt="a <plum> circle"), worn=(worn,))
+    unused = checker().read_words(drawing(prompt="a circle"), worn=(worn,))
+    used = checker().read_words(drawing(prompt="a <plum> circle"), worn=(worn,))
+    away = checker().read_words(drawing(prompt="a", negative_prompt="<plum>"), worn=(worn,))
 
-    assert [one.reason for one in violations] == reasons
-    assert used == []
+    assert [one.reason for one in unused.violations] == reasons
+    assert (used.violations, used.away) == ([], frozenset())
+    assert (away.violations, away.away) == ([], {"<plum>"})
     lacking = checker().read_words(drawing(prompt="a circle"), worn=(worn,), may_lack_words=True)
-    assert lacking == (1, [])
+    assert (lacking.windows, lacking.violations) == (1, [])
 
 
 @pytest.mark.parametrize(("guidance_scale", "is_refused"), [(5.0, True), (1.0, False)])
@@ -165,10 +167,10 @@ def test_words_are_encoded_in_time(guidance_scale: float, is_refused: bool) -> N
     long = drawing(prompt="word " * 80, style=style, guidance_scale=guidance_scale)
     short = drawing(prompt="word", style=style)
 
-    windows, violations = slow.read_words(long, worn=())
+    read = slow.read_words(long, worn=())
 
-    assert windows == 3
-    assert [one.reason for one in violations] == ["PROMPT_TOO_SLOW"] * is_refused
-    assert all("2 windows" in one.hint and "6.0 s" in one.description for one in violations)
+    assert read.windows == 3
+    assert [one.reason for one in read.violations] == ["PROMPT_TOO_SLOW"] * is_refused
+    assert all("2 windows" in one.hint and "6.0 s" in one.description for one in read.violations)
     always = checker(work=Work(text_window_seconds=100.0))
-    assert not always.read_words(short, worn=())[1]
+    assert not always.read_words(short, worn=()).violations

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tabard_registry.release.manifest import TokenVectors
+from tabard_registry.release.sampling import Sampling
 from tabard_registry.release.words import Words
 from tabard_server.admission.triggers import put_triggers, refuse_trigger, triggers_of
 from tabard_server.errors import InvalidRequest
@@ -21,8 +22,12 @@ def worn(name: str = "acme/ink", *words: str, **changes: Any) -> Worn:
 INK, CAT = worn("acme/ink", "inky", "black lines"), worn("acme/cat", "sks cat", "inky")
 
 
-def put(text: str, *stack: Worn, is_auto: bool = False, syntax: str = "plain") -> Any:
-    return put_triggers(text, worn=stack, is_auto=is_auto, syntax=syntax)
+def put(
+    text: str, *stack: Worn, away: str = "", is_auto: bool = False, syntax: str = "plain"
+) -> Any:
+    prompt, left, found = put_triggers(text, away=away, worn=stack, is_auto=is_auto, syntax=syntax)
+    assert left == away
+    return prompt, found
 
 
 def test_words_stand_where_the_prompt_says() -> None:
@@ -61,6 +66,36 @@ def test_auto_puts_in_front_what_lacks(text: str, found: str) -> None:
 def test_auto_gives_way_to_a_place_that_is_said() -> None:
     """All words stand there, and none in front."""
     assert put("a {trigger} inky", INK, is_auto=True)[0] == "a inky, black lines inky"
+
+
+def test_what_is_kept_away_from_is_not_put_in() -> None:
+    """The word of an embedding that stands in the negative prompt stays there."""
+    taught = (TokenVectors(token="badhands", component="text_encoder", count=2),)
+    bad = worn("acme/bad", "badhands", tokens=taught)
+
+    assert put("a house", INK, bad, away="BadHands, blur", is_auto=True)[0] == (
+        "inky, black lines, a house"
+    )
+    assert put("{trigger} house", INK, bad, away="badhands")[0] == "inky, black lines house"
+    assert put("a house", bad, away="badhandsome", is_auto=True)[0] == "badhands, a house"
+    with pytest.raises(InvalidRequest):
+        put("{trigger}", bad, away="badhands")
+
+
+def test_words_go_where_their_author_made_them_for() -> None:
+    """Into the negative prompt, where it lacks them; `{trigger}` is no place for them."""
+    taught = (TokenVectors(token="badhands", component="text_encoder", count=2),)
+    bad = worn("acme/bad", tokens=taught, sampling=Sampling(prompt="negative"))
+
+    def drawn(text: str, away: str = "", *, is_auto: bool = True) -> Any:
+        return put_triggers(text, away=away, worn=[INK, bad], is_auto=is_auto, syntax="plain")
+
+    prompt, away, put_in = drawn("a house", "blur")
+    assert (prompt, away) == ("inky, black lines, a house", "badhands, blur")
+    assert (put_in.negative_prompt, put_in.negative_words) == ("blur", ("badhands",))
+    assert drawn("a house", "some badhands")[1] == "some badhands"
+    assert drawn("a house")[1] == "badhands"
+    assert drawn("{trigger} house", is_auto=False)[:2] == ("inky, black lines house", "")
 
 
 def test_auto_without_words_changes_nothing() -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a request may say of its steps: taken, or refused by field with what can be said instead."""
 
+import itertools
 import math
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from tabard_server.admission.walks import WalkReader
 from tabard_server.engine_port.drawing import WantedDrawing
 from tabard_server.engine_port.samplers import SAMPLERS, resolve_sampler
-from tabard_server.engine_port.walk import PLAIN_WALK, SCHEDULES, Walk
+from tabard_server.engine_port.walk import PLAIN_WALK, SCHEDULES, TIMESTEP_SPACINGS, Walk
 from tabard_server.errors import InvalidRequest, Violation
 
 
@@ -43,6 +44,35 @@ def test_silence_is_the_plain_walk() -> None:
     """A request that says nothing takes the default sampler, as it is."""
     assert read() == ("ddim", PLAIN_WALK)
     assert read(schedule="Automatic") == ("ddim", PLAIN_WALK)
+
+
+def test_options_are_what_is_not_refused() -> None:
+    """A UI can offer what is told, and nothing else would be drawn."""
+    told = {one.name: one for one in reader().options()}
+
+    assert list(told) == list(SAMPLERS)
+    assert (told["lcm"].timestep_spacings, told["lcm"].schedules) == ((), ())
+    assert told["tcd"].takes == ("timesteps", "eta")
+    assert told["euler"].takes == ("timesteps", "sigmas")
+    assert told["euler_karras"].schedules == ("karras",) and told["euler_karras"].takes == ()
+    assert "karras" not in told["euler_a"].schedules and "simple" in told["euler_a"].schedules
+    assert told["dpmpp_2m"].timestep_spacings and not told["dpmpp_2m_karras"].timestep_spacings
+
+
+def test_every_spacing_and_schedule_is_taken_or_refused_by_name() -> None:
+    """Of all that can be said together, what is not drawn is refused by the field that says it."""
+    fields = {"timestep_spacing", "schedule"}
+    for sampler, spacing, schedule in itertools.product(
+        SAMPLERS, ("", *TIMESTEP_SPACINGS), ("", *SCHEDULES)
+    ):
+        said = {"sampler": sampler, "timestep_spacing": spacing, "schedule": schedule}
+        try:
+            found = read(**said)
+        except InvalidRequest as error:
+            assert {one.field for one in error.violations} <= fields
+            assert {said[one.field] for one in error.violations} != {""}
+        else:
+            assert found == (sampler, Walk(timestep_spacing=spacing, schedule=schedule))
 
 
 def test_everything_said_is_taken() -> None:

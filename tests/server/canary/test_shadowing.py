@@ -59,13 +59,17 @@ def test_sides_share_the_callers_steps(tmp_path: Path, monkeypatch: pytest.Monke
         {"adapters": refs("acme/other")},
         {"prompt": f"<lora:{LINE}:1> mine"},
         {},
+        {
+            "adapters": refs(f"{LINE}:1:region=a"),
+            "regions": [{"name": "a", "boxes": "0,0,0.5,1", "prompt": "x"}],
+        },
     ],
-    ids=["exact", "range", "another line", "tag", "base"],
+    ids=["exact", "range", "another line", "tag", "base", "regions"],
 )
 def test_only_what_comes_through_the_channel_is_paired(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: dict[str, Any]
 ) -> None:
-    """Exact pins and ranges are nobody's experiment."""
+    """Exact pins and ranges are nobody's experiment; a region may be empty without its adapter."""
 
     async def walk() -> None:
         async with serving(tmp_path) as server:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The folder of detached jobs: what was kept is there after a crash, half of something is not."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -75,6 +77,33 @@ def test_disk_that_takes_nothing_is_told(tmp_path: Path) -> None:
 
     again = JobFolder(tmp_path)
     assert again.open() == [record()]
+    again.close()
+
+
+def test_full_disk_is_left_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refused job leaves no folder, a half image no file; what was kept before is whole."""
+    folder = JobFolder(tmp_path)
+    folder.open()
+    folder.begin(record(), request=b"request")
+
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(JobNotKept):
+            folder.begin(record("b" * 16), request=b"request")
+        with pytest.raises(JobNotKept):
+            folder.put_image("a" * 16, index=0, content=b"png", provenance="{}")
+        with pytest.raises(JobNotKept):
+            folder.begin(done(), request=b"again")
+    folder.close()
+
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["a" * 16, "lock"]
+    assert sorted(one.name for one in (tmp_path / ("a" * 16)).iterdir()) == ["job.json", "request"]
+    again = JobFolder(tmp_path)
+    assert again.open() == [record()]
+    assert again.request("a" * 16) == b"request"
     again.close()
 
 

@@ -10,13 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from tabard_server.admission.regions.areas import draw_boxes, share_out
 from tabard_server.engine_port.prompt_style import PromptStyle
+from tabard_server.engine_port.regions import Box, Region
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.samplers import SAMPLERS, Sampler
 from tabard_server.engine_port.walk import PLAIN_WALK, SCHEDULES, TIMESTEP_SPACINGS, Walk
 from tabard_server.engine_port.weights.strength import Controls, Point, Strength, Weight
 from tests.server.drawings import picture_of
-from tests.server.engine.tiny_base import TOKEN, Studio
+from tests.server.engine.tiny_base import TOKEN, TWIN, Studio
 
 ROWS_MAX = 8
 STACK_MAX = 4
@@ -25,7 +27,7 @@ PROMPTS = (
     f"a {TOKEN} star BREAK a circle",
     f"two {TOKEN} BREAK b BREAK a green square",
 )
-NEGATIVES = ("", "a blue star", "ugly BREAK blurred")
+NEGATIVES = ("", "a blue star", "ugly BREAK blurred", f"ugly {TOKEN}")
 SEVERAL_WINDOWS = PromptStyle(syntax="a1111", windows_max=3)
 
 
@@ -37,7 +39,8 @@ def random_batch(studio: Studio, *, seed: int, size: tuple[int, int]) -> list[Ro
 
 def random_row(studio: Studio, dice: random.Random, *, size: tuple[int, int]) -> RowSpec:
     """Return one row."""
-    names = dice.sample(sorted(studio.adapters), dice.randint(0, STACK_MAX))
+    # Two that teach one word are never worn together.
+    names = dice.sample(sorted({*studio.adapters} - {TWIN}), dice.randint(0, STACK_MAX))
     steps = dice.randint(2, 5)
     sampler = dice.choice(_samplers(studio, steps=steps))
     return studio.spec(
@@ -53,6 +56,7 @@ def random_row(studio: Studio, dice: random.Random, *, size: tuple[int, int]) ->
         walk=_walk(dice, sampler=SAMPLERS[sampler], steps=steps),
         width=size[0],
         height=size[1],
+        regions=_regions(studio, dice, size=size),
         **_redrawing(dice, size=size),
     )
 
@@ -67,9 +71,24 @@ def _weight(dice: random.Random, *, name: str) -> Weight:
         unet=dice.choice([(), (Point(0.5, 0.0),), (Point(0.2, 0.0), Point(1.0, 0.7))]),
         start=dice.choice([0.0, 0.0, 0.3]),
         end=dice.choice([1.0, 1.0, 0.8]),
+        region=dice.choice(["", "", "left", "top"]),
         blocks=dice.choice([(), (("IN01", 0.0), ("MID", 0.5)), (("OUT02", -1.0), ("BASE", 0.5))]),
     )
     return Strength(weight=weight, controls=controls)
+
+
+def _regions(studio: Studio, dice: random.Random, *, size: tuple[int, int]) -> tuple[Region, ...]:
+    """Return the parts of a third of the pictures, with prompts of one to three windows."""
+    if dice.random() < 2 / 3:
+        return ()
+    boxes = {
+        "left": draw_boxes([Box(0.0, 0.0, dice.uniform(0.2, 0.8), 1.0)], size=size),
+        "top": draw_boxes([Box(0.0, 0.0, 1.0, 0.5)], size=size),
+    }
+    shares, rest = share_out(list(boxes.values()), factor=studio.engine.facts.latent_factor)
+    assert rest is not None
+    parts = zip(("", *boxes), (rest, *shares), strict=True)
+    return tuple(Region(name=name, shares=one, prompt=dice.choice(PROMPTS)) for name, one in parts)
 
 
 def _samplers(studio: Studio, *, steps: int) -> list[str]:

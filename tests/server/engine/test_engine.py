@@ -1,16 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rows opened, stepped and closed on one base: whatever goes wrong, nothing is left behind."""
 
+from dataclasses import replace
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
 
+from tabard_registry import BaseProfile
 from tabard_server.adapters.host_adapter import HostAdapter, HostChange
+from tabard_server.engine import engine as engine_module
 from tabard_server.engine.engine import Engine
 from tabard_server.engine.load_engine import EngineSettings, load_engine
 from tabard_server.engine.row import Row
+from tabard_server.engine.slots import slot_table
+from tabard_server.engine.slots.packed_weights import PackedWeights
 from tabard_server.engine_port.errors import (
     AdapterMismatch,
     DeviceMemoryFull,
@@ -18,6 +26,7 @@ from tabard_server.engine_port.errors import (
     RowNotPossible,
 )
 from tabard_server.engine_port.row_spec import RowSpec
+from tests.server.adapters.packing import pack_file
 from tests.server.drawings import row_spec
 
 TOLERANCE = 1e-9
@@ -46,6 +55,57 @@ def test_server_without_copy_refuses_row(tiny_base: Path) -> None:
 
     assert isinstance(found, MergedTooLarge)
     assert "merged_copy" in found.hint
+
+
+def test_packed_weights_change_no_bit(
+    tiny_base: Path, profile: BaseProfile, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bare, in slots and merged: latents are those of a server without room for packed weights."""
+    seconds = count()
+    monkeypatch.setattr(
+        engine_module,
+        "PackedWeights",
+        partial(PackedWeights, clock=lambda: next(seconds) ** 2.0),
+    )
+    worn = pack_file(files["kohya"], profile=profile, folder=tiny_base.parent, dtype=torch.float32)
+    settings = EngineSettings(base=str(tiny_base), device="cpu", dtype="float32")
+    engine = load_engine(settings)
+    assert engine.plan is not None and engine._packed is not None
+    plain = load_engine(replace(settings, memory_bytes_max=engine.plan.total - engine.plan.packed))
+
+    for stack, is_merged in (((), False), (((worn, 0.8),), False), (((worn, 0.8),), True)):
+        specs = [_spec(*stack, seed=seed) for seed in (3, 4)]
+        found, expected = (_draw(one, *specs, is_merged=is_merged) for one in (engine, plain))
+        assert all(map(torch.equal, found, expected))
+
+    assert 0 < engine._packed.bytes <= engine.plan.packed
+    assert plain._packed is not None and plain._packed.bytes == 0
+
+
+def test_slots_take_memory_at_first_need(
+    tiny_base: Path, adapters: dict[str, HostAdapter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At a start next to none; what does not fit later is the row's own failure."""
+    settings = EngineSettings(base=str(tiny_base), device="cpu", dtype="float64")
+    engine = load_engine(settings)
+    assert engine.plan is not None
+    assert _slot_bytes(engine) < engine.plan.slots / 1_000
+
+    with monkeypatch.context() as patch:
+        patch.setattr(slot_table, "make_tables", Mock(side_effect=MemoryError))
+        (full,) = engine.open_rows([_spec((adapters["kohya"], 1.0))])
+    _draw(engine, _spec((adapters["kohya"], 1.0)))
+
+    assert isinstance(full, DeviceMemoryFull)
+    assert engine.plan.slots / 1_000 < _slot_bytes(engine) < engine.plan.slots
+    compiled = load_engine(replace(settings, is_compiled=True))
+    assert compiled.plan is not None and _slot_bytes(compiled) == compiled.plan.slots
+
+
+def _slot_bytes(engine: Engine) -> int:
+    """Return what all tables take."""
+    buffers = [one for model in engine._base.models.values() for one in model.named_buffers()]
+    return sum(table.untyped_storage().nbytes() for name, table in buffers if ".slot_" in name)
 
 
 def test_nan_stack_is_not_merged(engine: Engine, adapters: dict[str, HostAdapter]) -> None:
@@ -131,13 +191,13 @@ def test_broken_prediction_breaks_one_row(engine: Engine, monkeypatch: pytest.Mo
 def test_equal_prompts_are_encoded_once(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Images of one job share one text; another prompt is another."""
     encoded: list[str] = []
-    encode = engine._text.encode
+    encode = engine._text._encode
 
-    def counted(spec: RowSpec, *, slots: Any) -> Any:
-        encoded.append(spec.drawing.prompt)
-        return encode(spec, slots=slots)
+    def counted(spec: RowSpec, *, slots: Any, part: int) -> Any:
+        encoded.append(spec.drawing.prompts[part])
+        return encode(spec, slots=slots, part=part)
 
-    monkeypatch.setattr(engine._text, "encode", counted)
+    monkeypatch.setattr(engine._text, "_encode", counted)
     engine.open_rows([_spec(prompt="a", seed=n) for n in range(3)] + [_spec(prompt="b")])
 
     assert encoded == ["a", "b"]

@@ -3,23 +3,28 @@
 
 import itertools
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from tabard_server.admission.walks import WalkReader
+from tabard_server.engine_port.drawing import WantedDrawing
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.samplers import SAMPLERS, Sampler
 from tabard_server.engine_port.walk import SCHEDULES, TIMESTEP_SPACINGS, Walk
+from tabard_server.errors import InvalidRequest
 from tests.server.drawings import picture_of
 from tests.server.engine.random_rows import random_batch
-from tests.server.engine.tiny_base import Studio, draw, open_studio
+from tests.server.engine.tiny_base import TOKEN, TWIN, Studio, draw, open_studio
 
 pytestmark = pytest.mark.oracle
 
 TOLERANCE = 1e-9
 VISIBLE = 0.02
+MATRIX_ROWS = 64
 STACKS: Mapping[str, Mapping[str, float]] = {
     "none": {},
     "lora": {"lora": 1.0},
@@ -111,6 +116,33 @@ def _walks_of(sampler: Sampler) -> Iterator[dict[str, Any]]:
         yield {"eta": 0.7}
 
 
+def _matrix_of(studio: Studio) -> Iterator[tuple[str, Walk]]:
+    """Give every sampler with every spacing and schedule that a request may say with it."""
+    reader = WalkReader(
+        resolve_sampler=studio.engine.resolve_sampler,
+        samplers=studio.engine.facts.samplers,
+        train_timesteps=studio.engine.facts.train_timesteps,
+        default_sampler="ddim",
+    )
+    names = (studio.engine.facts.samplers, ("", *TIMESTEP_SPACINGS), ("", *SCHEDULES))
+    for sampler, spacing, schedule in itertools.product(*names):
+        said = {"sampler": sampler, "timestep_spacing": spacing, "schedule": schedule}
+        with suppress(InvalidRequest):
+            yield reader.read(WantedDrawing(prompt="", **said))
+
+
+def test_every_spacing_of_every_schedule_equals_diffusers(studio: Studio) -> None:
+    """Whatever of spacing and schedule is admitted with a sampler is what diffusers makes of it."""
+    specs = [
+        studio.spec({}, sampler=sampler, walk=walk, seed=number)
+        for number, (sampler, walk) in enumerate(_matrix_of(studio))
+    ]
+
+    assert len(specs) > 8 * len(studio.engine.facts.samplers)
+    for first in range(0, len(specs), MATRIX_ROWS):
+        _compare(studio, {}, specs[first : first + MATRIX_ROWS])
+
+
 WALKED = [name for name, one in SAMPLERS.items() if not one.schedule]
 
 
@@ -155,6 +187,34 @@ def test_walks_over_pictures_equal_diffusers(studio: Studio) -> None:
     ]
 
     _compare(studio, {}, specs)
+
+
+IN_EITHER: Mapping[str, tuple[str, str]] = {
+    "prompt": (f"a red {TOKEN} circle", "blue"),
+    "negative": ("a red circle", f"{TOKEN}, blue"),
+    "both": (f"a {TOKEN} circle", f"a blue {TOKEN}"),
+}
+"""Prompt and negative prompt, by where the word of an embedding stands."""
+
+
+def test_inversions_in_either_prompt_equal_diffusers(studio: Studio) -> None:
+    """Two embeddings that teach one word share passes, in either prompt, beside rows without."""
+    stacks: list[dict[str, float]] = [
+        *({"inversion": 1.0}, {TWIN: 1.0}, {"inversion": 1.0, "text": 0.5}, {}),
+    ]
+    specs = [
+        (stack, studio.spec(stack, prompt=prompt, negative_prompt=negative, seed=31))
+        for stack in stacks
+        for prompt, negative in IN_EITHER.values()
+    ]
+
+    together = draw(studio.engine, [spec for _, spec in specs])
+
+    for (stack, spec), mixed in zip(specs, together, strict=True):
+        (expected,) = studio.expect(stack, [spec])
+        assert_equal(mixed, expected, spec)
+    for left, right in itertools.combinations(together, 2):
+        assert (left - right).abs().max() > VISIBLE
 
 
 def test_every_stack_changes_picture(studio: Studio) -> None:

@@ -8,6 +8,7 @@ import torch
 
 from tabard_server.engine.engine import Engine
 from tabard_server.engine.row import Row
+from tabard_server.engine_port.regions import Region
 from tests.server.drawings import picture_of, row_spec
 
 SHAPE = (1, 4, 16, 16)
@@ -81,3 +82,31 @@ def test_kept_part_is_put_back(engine: Engine) -> None:
     kept, drawn = (rows[0].latents - rows[1].latents).abs().split(8, dim=3)
     assert float(kept.max()) == 0.0
     assert float(drawn.max()) > 0.1
+
+
+@pytest.mark.parametrize("scale", [1.0, 3.5])
+def test_parts_are_mixed_by_their_shares(engine: Engine, scale: float) -> None:
+    """Each is guided by itself; what a step is told is one prediction."""
+    half = np.zeros(SHAPE[2:])
+    half[:, :8] = 0.25
+    parts = (
+        Region(name="", shares=1 - half, prompt="a"),
+        Region(name="a", shares=half, prompt="a blue star"),
+    )
+    row = opened(engine, guidance_scale=scale, steps=3, sampler="ddim", regions=parts)
+    theirs = diffusers.DDIMScheduler.from_config(engine._base.scheduler_config)
+    theirs.set_timesteps(3)
+    said, latents = noise(row.samples, seed=1), row.latents.clone()
+
+    row.advance(said)
+
+    each = 2 if scale > 1 else 1
+    assert len(said) == row.samples == 2 * each
+    rest, part = (
+        no + scale * (yes - no) if scale > 1 else yes
+        for no, yes in ((one[:1], one[-1:]) for one in said.split(each))
+    )
+    share = torch.from_numpy(half)
+    mixed = (1 - share) * rest + share * part
+    expected = theirs.step(mixed, theirs.timesteps[0], latents, return_dict=False)[0]
+    torch.testing.assert_close(row.latents, expected, rtol=0, atol=1e-12)

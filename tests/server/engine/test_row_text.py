@@ -3,6 +3,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -11,7 +12,9 @@ from tabard_server.engine.engine import Engine
 from tabard_server.engine.row_text import text_key
 from tabard_server.engine.text.conditioning import Conditioning
 from tabard_server.engine_port.prompt_style import PromptStyle
+from tabard_server.engine_port.regions import Region
 from tabard_server.engine_port.row_spec import RowSpec
+from tabard_server.engine_port.weights.strength import Controls, Strength
 from tests.server.drawings import row_spec
 from tests.server.jobs.small_jobs import Style
 
@@ -22,7 +25,7 @@ INK = ((Style(digest="ink"), 1.0),)
 def encode(engine: Engine, spec: RowSpec) -> Conditioning:
     """Encode a row's prompts in its slots."""
     with engine.slots.held([adapter for adapter, _ in spec.stack]) as slots:  # type: ignore[misc]
-        return engine._text.encode(spec, slots=slots)
+        return engine._text.encode(spec, slots=slots, encoded={})
 
 
 @pytest.mark.parametrize(
@@ -77,3 +80,38 @@ def test_placeholders_are_the_rows_own(engine: Engine, adapters: dict[str, HostA
     found, plain = encode(engine, taught), encode(engine, row_spec(prompt="a <plum>"))
 
     assert (found.text - plain.text).abs().max() > 0.01
+
+
+def parts(**prompts: str) -> tuple[Region, ...]:
+    """Parts of a picture, the rest among them."""
+    return tuple(
+        Region(name="" if name == "rest" else name, shares=np.ones((16, 16)), prompt=prompt)
+        for name, prompt in prompts.items()
+    )
+
+
+def test_parts_are_encoded_in_what_they_wear(
+    engine: Engine, adapters: dict[str, HostAdapter]
+) -> None:
+    """Each as a row of its own would be; the negative prompt too, for it is read by the same."""
+    ink = adapters["diffusers"]
+    there = Strength(weight=1.0, controls=Controls(region="a"))
+    regions = parts(rest="a red circle", a="a blue star")
+
+    told = encode(engine, row_spec(stack=((ink, there),), regions=regions))
+
+    rest = encode(engine, row_spec())
+    part = encode(engine, row_spec(prompt="a blue star", stack=((ink, 1.0),)))
+    torch.testing.assert_close(told.text, torch.cat([rest.text, part.text]))
+
+
+def test_parts_that_are_told_the_same_share_text() -> None:
+    """Where nothing else is worn and nothing else is said."""
+    regions = parts(rest="a", a="a", b="b")
+    there = Strength(weight=1.0, controls=Controls(region="a"))
+    plain = row_spec(regions=regions)
+    apart = row_spec(regions=regions, stack=((Style(digest="ink"), there),))
+
+    assert text_key(plain, part=0) == text_key(plain, part=1) != text_key(plain, part=2)
+    assert text_key(apart, part=0) != text_key(apart, part=1)
+    assert text_key(apart, part=0) == text_key(row_spec(prompt="a"))

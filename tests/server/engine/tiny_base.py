@@ -29,6 +29,8 @@ from tests.tiny_models import TEXT_WIDTHS
 from tests.writers import write_peft_lora
 
 TOKEN = "<plum>"
+TWIN = "twin_inversion"
+"""An adapter that teaches the same word as `inversion`, otherwise."""
 PROMPT = f"a red {TOKEN} circle"
 
 
@@ -59,7 +61,11 @@ class Studio:
     ) -> list[torch.Tensor]:
         """Return the latents that diffusers alone comes to for rows that wear this stack."""
         worn = [
-            Worn(file=self.files[name], weight=weight, token=TOKEN if name == "inversion" else None)
+            Worn(
+                file=self.files[name],
+                weight=weight,
+                token=TOKEN if name.endswith("inversion") else None,
+            )
             for name, weight in stack.items()
         ]
         runs = [run_of(spec) | options for spec in specs]
@@ -108,7 +114,7 @@ def open_studio(folder: Path, *, family: str, is_zero_snr: bool = False) -> Stud
             profile=engine.profile,
             folder=folder,
             dtype=torch.float64,
-            trigger_words=[TOKEN] if name == "inversion" else (),
+            trigger_words=[TOKEN] if name.endswith("inversion") else (),
         )
         for name, file in files.items()
     }
@@ -146,11 +152,12 @@ def skip_if_absent(sampler: str) -> None:
 
 def _write_files(base: Path, folder: Path, *, family: str) -> dict[str, Path]:
     widths = TEXT_WIDTHS[family]
-    inversion = folder / "inversion.safetensors"
-    if len(widths) == 2:
-        write_inversion_pair(inversion, widths=widths, vectors=2, seed=3)
-    else:
-        write_inversion(inversion, token=TOKEN, width=widths[0], vectors=2, seed=3)
+    inversion, twin = folder / "inversion.safetensors", folder / f"{TWIN}.safetensors"
+    for file, vectors, seed in ((inversion, 2, 3), (twin, 1, 8)):
+        if len(widths) == 2:
+            write_inversion_pair(file, widths=widths, vectors=vectors, seed=seed)
+        else:
+            write_inversion(file, token=TOKEN, width=widths[0], vectors=vectors, seed=seed)
     return {
         "lora": write_diffusers_lora(base, folder / "lora.safetensors", seed=1),
         "text": write_diffusers_lora(
@@ -167,4 +174,5 @@ def _write_files(base: Path, folder: Path, *, family: str) -> dict[str, Path]:
         ),
         "dora": write_peft_lora(base, folder / "dora.safetensors", seed=6, text_targets=()),
         "inversion": inversion,
+        TWIN: twin,
     }

@@ -126,6 +126,15 @@ def test_sizes_are_held_or_not() -> None:
     assert replace(plan, free=None).holds((9_999, 9_999), samples=99)
 
 
+@pytest.mark.parametrize(("free", "packed"), [(100, 0), (110, 5), (114, 7), (1_000, 7), (None, 7)])
+def test_packed_weights_take_what_is_left(free: int | None, packed: int) -> None:
+    """At most half of it, so that larger images than the base's own still fit."""
+    plan = replace(PLAN, free=free).packing(7)
+
+    assert plan.packed == packed
+    assert plan.fits and plan.total == PLAN.total + packed
+
+
 def test_measured_passes_replace_the_estimate() -> None:
     """What was seen counts from then on, for the full batch too."""
     seen = PassBytes(step=Curve(linear=2.0))

@@ -10,6 +10,7 @@ import pytest
 from tabard_registry.identity.identity import ANYBODY, Identity, Proof
 from tabard_registry.identity.roles import EVERYTHING
 from tabard_server.engine_port.drawing import WantedDrawing
+from tabard_server.engine_port.regions import WantedRegion
 from tabard_server.errors import JobFailed, NotServing, RequestIdTaken
 from tabard_server.jobs.job import Done, ImageReady, JobSpec
 from tabard_server.jobs.outbox import Outbox
@@ -206,6 +207,20 @@ def test_fingerprint_is_of_the_request_alone() -> None:
 
     assert fingerprint_of(same) == fingerprint_of(SPEC)
     assert len({fingerprint_of(one) for one in (SPEC, *others)}) == 6
+
+
+def test_regions_are_a_part_of_the_request() -> None:
+    """Their words and the bytes of their masks, none of which are written out."""
+    mask = WantedRegion(name="a", mask=b"x" * 9)
+    regions = [(), (mask,), (replace(mask, mask=b"y" * 9),), (replace(mask, prompt="b"),)]
+    regions += [(replace(mask, mask=None),), (replace(mask, mask=b""),), (mask, mask)]
+
+    prints = {
+        fingerprint_of(replace(SPEC, wanted=replace(SPEC.wanted, regions=one))) for one in regions
+    }
+
+    assert len(prints) == len(regions)
+    assert fingerprint_of(replace(SPEC, wanted=replace(SPEC.wanted, regions=(mask,)))) in prints
 
 
 @pytest.mark.parametrize("seed", range(30))

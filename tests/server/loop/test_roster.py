@@ -9,6 +9,7 @@ import pytest
 
 from tabard_server.engine_port.costs import Costs
 from tabard_server.engine_port.memory import ROWS_PER_STEP, MemoryPlan
+from tabard_server.engine_port.regions import Region
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.stack import StackKey
 from tabard_server.limits import Limits
@@ -199,6 +200,20 @@ def test_time_had_is_told_by_size() -> None:
     roster.note_served([begun], seconds=0.5)
 
     assert look(roster).ahead == {(64, 64): 0.5}
+
+
+def test_time_is_shared_by_samples() -> None:
+    """A picture in three parts pays for three rows."""
+    parts = tuple(Region(name=n, shares=np.ones((8, 8)), prompt="") for n in ("", "a", "b"))
+    plain = running(ticket=1, drawing=drawing(), tenant="plain")
+    apart = running(ticket=2, drawing=drawing(regions=parts), tenant="apart")
+    roster = roster_of(plain, apart)
+    open_rows(roster, (1, 0), (2, 0))
+    batch = [one for one in map(roster.begun, ((1, 0), (2, 0))) if one is not None]
+
+    roster.note_served(batch, seconds=0.8)
+
+    assert look(roster).tenants_ahead == pytest.approx({"plain": 0.2, "apart": 0.6})
 
 
 def test_small_fit_is_remembered() -> None:

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tabard.pictures.words import read_words
 from tabard.v1 import generation_service_pb2 as pb
 from tabard_server.engine_port.drawing import Pixels
 from tabard_server.errors import InvalidRequest
 from tabard_server.jobs.job import ImageFormat, Written
 from tabard_server.output.lossy import write_lossy
 from tabard_server.output.marking import marked
-from tabard_web.pictures.formats import read_words
 from tests.server.harness import Request, chunks_of, refusal_of, serving
 
 JSON = json.dumps({"prompt": 'a <b> & "c" 猫 𝄞', "seed": 7}, ensure_ascii=False)
@@ -87,7 +87,11 @@ def test_request_says_how_images_are_written(tmp_path: Path, kind: ImageFormat) 
     looks = [event.preview.content for event in lossy.events if event.HasField("preview")]
     assert image.format == FORMATS[kind]
     assert plain.images[0].format == pb.IMAGE_FORMAT_PNG
-    assert read_words(image.content) == {name: texts[name] for name in ("tabard", "parameters")}
+    words = read_words(image.content)
+    told = json.loads(words.pop("tabard"))
+    # How it was packed is part of how it was made.
+    assert told.pop("written") == {"format": kind, "quality": 95}
+    assert (told, words) == (json.loads(texts["tabard"]), {"parameters": texts["parameters"]})
     assert looks
     for file in (image.content, *looks):
         with Image.open(io.BytesIO(file)) as opened:

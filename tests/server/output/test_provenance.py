@@ -11,6 +11,7 @@ import numpy as np
 
 from tabard_server.engine_port.drawing import Drawing
 from tabard_server.engine_port.prompt_style import PromptStyle
+from tabard_server.engine_port.regions import Region
 from tabard_server.engine_port.walk import Walk
 from tabard_server.jobs.job import Job
 from tabard_server.output.provenance import Origin, describe, write_parameters
@@ -133,6 +134,7 @@ def test_equal_requests_leave_equal_files(tmp_path: Path) -> None:
 
 
 PICTURE = picture_of(np.zeros((64, 64, 3), dtype=np.uint8))
+REGION = Region(name="left", shares=np.ones((8, 8)), prompt="a dog", boxes="0,0,1,1")
 CHANGES: dict[str, dict[str, Any]] = {
     "prompt": {"prompt": "a blue square"},
     "negative_prompt": {"negative_prompt": "blur"},
@@ -144,6 +146,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "walk": {"walk": Walk(schedule="beta")},
     "style": {"style": PromptStyle(syntax="a1111")},
     "clip_skip": {"clip_skip": 1},
+    "regions": {"regions": (REGION,)},
     "picture": {"picture": PICTURE, "strength": 0.5},
     "strength": {"picture": PICTURE, "strength": 0.6},
     "original_size": {"original_size": (64, 64)},

@@ -45,6 +45,21 @@ def test_status_tells_base_and_registry(tmp_path: Path) -> None:
     assert status.residents[0].leases == 0
 
 
+def test_status_tells_how_samplers_are_walked(tmp_path: Path) -> None:
+    """Those of this base, each with what may be said beside it, and names for people."""
+
+    async def walk() -> Any:
+        async with serving(tmp_path) as server:
+            return await server.status()
+
+    status = asyncio.run(walk())
+    ddim, euler = status.sampler_options
+    assert (ddim.name, ddim.title, list(ddim.takes)) == ("ddim", "DDIM", ["eta"])
+    assert list(ddim.timestep_spacings) == ["leading", "trailing", "linspace"]
+    assert "karras" in euler.schedules and "karras" not in ddim.schedules
+    assert {one.name: list(one.aliases) for one in status.schedules}["normal"] == ["uniform"]
+
+
 def test_status_tells_what_was_planned(tmp_path: Path) -> None:
     """Bytes by purpose, the rows of a step, and which settings the server chose itself."""
     plan = MemoryPlan(
@@ -56,6 +71,7 @@ def test_status_tells_what_was_planned(tmp_path: Path) -> None:
         rows_per_step=6,
         chosen=("merged_copy",),
         free=70,
+        packed=8,
     )
 
     async def walk() -> Any:
@@ -66,6 +82,7 @@ def test_status_tells_what_was_planned(tmp_path: Path) -> None:
     assert (found.base_bytes, found.slot_bytes, found.merged_bytes) == (1, 2, 3)
     assert (found.gathered_bytes, found.activation_bytes, found.free_bytes) == (4, 5, 70)
     assert (found.rows_per_step, list(found.chosen)) == (6, ["merged_copy"])
+    assert found.packed_bytes == 8
 
 
 def test_drain_refuses_new_and_finishes_old(tmp_path: Path) -> None:
@@ -188,3 +205,29 @@ def test_status_of_a_server_that_asks_nobody(tmp_path: Path) -> None:
     traced = asyncio.run(walk(telemetry=TelemetrySettings(otlp_endpoint="http://127.0.0.1:1")))
 
     assert (list(told.identity), told.traces, traced.traces) == ([], False, True)
+
+
+def test_replicas_are_for_operators(tmp_path: Path) -> None:
+    """Of all namespaces; with their roles nobody else reads where servers are."""
+
+    async def walk() -> list[Any]:
+        async with asking(tmp_path, advertise="10.0.0.1:50051") as server:
+            people = [
+                token_for(server, "ann", everywhere=(Role.OPERATE,)),
+                token_for(server, "bob", **{OWN: (Role.OPERATE, Role.ADMIN)}),
+            ]
+            await until(lambda: server.app._heartbeat.replicas() != ())
+            path = "/tabard.v1.OperationsService/ListReplicas"
+            return [
+                await call(server, path, [pb.ListReplicasRequest()], secret=one) for one in people
+            ]
+
+    (found, error), (others, refusal) = asyncio.run(walk())
+
+    assert error is None
+    assert [one.address for one in found[0].replicas] == ["10.0.0.1:50051"]
+    assert found[0].replica_id == found[0].replicas[0].id
+    assert found[0].replicas[0].state == pb.SERVER_STATE_SERVING
+    assert found[0].registry_seq >= found[0].replicas[0].registry_seq > 0
+    assert not others
+    assert refusal is not None

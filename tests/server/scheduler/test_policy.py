@@ -157,6 +157,16 @@ def test_rows_without_guidance_are_half() -> None:
     assert len(choice.batch) == 2
 
 
+def test_rows_in_parts_take_the_places_of_as_many() -> None:
+    """Four plain rows may share a step, and so may two of two parts; one may have any number."""
+    rows = tuple(running(n, samples=4) for n in range(4))
+    huge = tuple(running(n, samples=20) for n in range(2))
+
+    assert len(choose(snapshot(running=rows)).batch) == 2
+    assert len(choose(snapshot(running=rows, rows_fit={SMALL: 2})).batch) == 1
+    assert len(choose(snapshot(running=huge)).batch) == 1
+
+
 def test_step_is_bounded_in_memory() -> None:
     """Rows that the device cannot hold at once do not step at once."""
     passes = PassBytes(step=Curve(linear=1.0))

@@ -31,6 +31,14 @@ PRIVATE = [
     "64:ff9b::7f00:1",
     "2002:7f00:1::",
     "2001:0:4136:e378:8000:63bf:80ff:fffe",
+    "192.0.0.192",
+    "192.88.99.1",
+    "fec0::1",
+    "::7f00:1",
+    "::ffff:0:7f00:1",
+    "64:ff9b:1::7f00:1",
+    "3fff::1",
+    "5f00::1",
 ]
 ODD_SPELLINGS = [
     "2130706433",
@@ -95,6 +103,9 @@ def test_name_that_leads_inside_is_refused(address: str) -> None:
         "https://example.com/\r\nX: y",
         "https://exämple.com/",
         "https://[::1",
+        "https://a..b/",
+        "https://...",
+        f"https://{'a' * 64}.example/",
         "https://example.com/" + "a" * 2_000,
     ],
 )

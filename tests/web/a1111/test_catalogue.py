@@ -2,9 +2,12 @@
 """What there is, as A1111 lists it."""
 
 import base64
+from pathlib import Path
 
 import httpx
 
+from tabard import Client
+from tests.clients.fakes.server import FakeServer
 from tests.web.pictures.files import png_of
 
 API = "/sdapi/v1"
@@ -28,12 +31,27 @@ def test_base_is_the_one_checkpoint(web: httpx.Client) -> None:
 def test_samplers_are_the_servers(web: httpx.Client) -> None:
     """By A1111's names."""
     assert [one["name"] for one in web.get(f"{API}/samplers").json()] == ["DDIM", "Euler"]
-    assert {one["label"] for one in web.get(f"{API}/schedulers").json()} >= {"Karras"}
+    assert [one["label"] for one in web.get(f"{API}/schedulers").json()] == [
+        "Automatic",
+        "Karras",
+        "DDIM",
+    ]
 
 
-def test_embeddings_have_a_list(web: httpx.Client, styles: None) -> None:
-    """Styles are none."""
+def test_embeddings_have_a_list(
+    web: httpx.Client, styles: None, server: FakeServer, tmp_path: Path
+) -> None:
+    """By what a UI puts into a prompt, or a negative one, to wear them; styles are none."""
     assert web.get(f"{API}/embeddings").json() == {"loaded": {}, "skipped": {}}
+    file = tmp_path / "bad.safetensors"
+    file.write_bytes(b"bad")
+    with Client(server.address, actor="alice", patience_seconds=0) as client:
+        client.publish("acme/bad", file, version="1.0.0", kind="textual_inversion")
+        client.promote("acme/bad@1.0.0")
+
+    loaded = web.get(f"{API}/embeddings").json()["loaded"]
+
+    assert list(loaded) == ["embedding:acme/bad"]
 
 
 def test_options_are_fixed(web: httpx.Client) -> None:

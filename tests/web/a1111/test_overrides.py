@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tabard import InvalidArgument, ServerStatus
+from tabard import InvalidArgument
 from tabard_web.a1111.overrides import (
     Overrides,
     checkpoint_title,
@@ -14,24 +14,7 @@ from tabard_web.a1111.overrides import (
     read_overrides,
     require_unchanged,
 )
-
-STATUS = ServerStatus(
-    version="0.1.0",
-    base_family="sd1",
-    base_fingerprint="sha256:" + "ab" * 32,
-    base_source="somewhere/on/a/machine/base",
-    device="cpu",
-    registry_id="r",
-    registry_seq=1,
-    rows_waiting=0,
-    rows_running=0,
-    draining=False,
-    residents=(),
-    samplers=(),
-    uptime_seconds=1.0,
-    native_width=64,
-    native_height=64,
-)
+from tests.web.a1111.status import STATUS
 
 
 def read(**said: Any) -> Overrides:

@@ -37,7 +37,8 @@ def test_parameters_become_those_of_the_sdk() -> None:
         "width": 64,
         "height": 32,
         "num_images": 6,
-        "sampler": "Euler Karras",
+        "sampler": "Euler",
+        "schedule": "Karras",
         "prompt_syntax": "a1111",
     }
 
@@ -55,7 +56,7 @@ def test_nothing_said_is_the_servers_default() -> None:
         ({"seed": -2}, "seed"),
         ({"batch_size": 0}, "batch_size"),
         ({"cfg_scale": float("inf")}, "cfg_scale"),
-        ({"eta": 0.3, "sampler_name": "DDIM"}, "eta"),
+        ({"eta": 0.3, "sampler_name": "Euler a"}, "eta"),
         ({"tiling": True}, "tiling"),
         ({"prompt": "\udfff"}, "prompt"),
     ],

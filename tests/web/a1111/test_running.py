@@ -28,6 +28,15 @@ def test_progress_is_that_of_the_oldest() -> None:
     assert running.progress("ann", with_image=False)["current_image"] is None
 
 
+def test_progress_of_more_than_anybody_draws() -> None:
+    """What will be refused is not walked over by whoever asks meanwhile."""
+    running = Running(lambda: 0.0)
+    drawing = running.begin("ann", "txt2img", count=1 << 60)
+    drawing.feed(Progress(index=0, step=5, steps=10))
+
+    assert running.progress("ann", with_image=False)["progress"] == 0.5 / (1 << 60)
+
+
 def test_others_see_nothing() -> None:
     """Nor does anybody once it is over."""
     running = Running(lambda: 0.0)

@@ -43,6 +43,20 @@ def test_slow_body_is_refused(server: FakeServer) -> None:
     assert answer.startswith(b"HTTP/1.1 408 ")
 
 
+def test_body_with_two_ends_is_refused(server: FakeServer) -> None:
+    """What stands behind the first end is no request of anybody: the connection is closed."""
+    with gateway_to(server.address) as web:
+        place = (web.base_url.host, web.base_url.port or 0)
+        with socket.create_connection(place, timeout=PATIENCE_SECONDS) as line:
+            lengths = b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+            line.sendall(b"POST /v1/x HTTP/1.1\r\nHost: a\r\n" + lengths)
+            line.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+            answer = b"".join(iter(lambda: line.recv(65_536), b""))
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
 def test_all_bodies_together_are_bounded(server: FakeServer) -> None:
     """One who holds half a body leaves room for what fits beside it, and for no more."""
     with gateway_to(server.address, bodies_bytes_max=1_000) as web:

@@ -35,12 +35,22 @@ def test_another_name_is_refused(near: httpx.Client, host: str) -> None:
     assert answer.json()["error"]["reason"] == "HOST_UNKNOWN"
 
 
+@pytest.mark.parametrize("host", ["[::1", "a/page/", "a:b", "a:1:2", "a b", "a?", "http://a"])
+def test_no_name_is_refused_whatever_names_there_are(web: httpx.Client, host: str) -> None:
+    """Nothing behind it has to read what cannot be one."""
+    answer = web.get("/api/session", headers={"Host": host})
+
+    assert (answer.status_code, answer.json()["error"]["reason"]) == (403, "HOST_UNKNOWN")
+
+
 @pytest.mark.parametrize(
     "headers",
     [
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
         {"Origin": "http://localhost:1"},
+        {"Origin": "http://[::1"},
+        {"Origin": ""},
         {"Sec-Fetch-Site": "cross-site"},
     ],
 )

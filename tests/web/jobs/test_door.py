@@ -298,3 +298,19 @@ def test_crowd_of_jobs_of_one_caller_is_bounded(tmp_path: Path) -> None:
     assert all(len(one.content) < 1_000 for one in refused)
     assert len(listed) == len(answers) - len(refused)
     assert (kept, after.status_code) == ([], 202)
+
+
+@pytest.mark.parametrize(
+    ("said", "scheme"), [({}, "http"), ({"X-Forwarded-Proto": "https"}, "https")]
+)
+def test_url_is_that_by_which_it_was_asked(
+    door: httpx.Client, said: dict[str, str], scheme: str
+) -> None:
+    """Also where a proxy ended TLS: a token is not sent to it without."""
+    asked = {"prompt": "a cat", "response_format": "url"}
+
+    answer = door.post(
+        "/v1/images/generations", json=asked, headers={"Host": "styles.example:80", **said}
+    ).json()
+
+    assert answer["data"][0]["url"].startswith(f"{scheme}://styles.example")

@@ -26,7 +26,10 @@ def told(answer: httpx.Response) -> list[tuple[str, Any]]:
 
 def test_drawing_is_told_as_it_goes(web: httpx.Client, server: FakeServer, styles: None) -> None:
     """Pinned, step by step, with rough looks, and the file as the server made it."""
-    asked = {"prompt": "a cat", "adapters": ["acme/ink:0.8"], "seed": 5, "num_inference_steps": 4}
+    asked = {
+        **{"prompt": "a cat", "adapters": ["acme/ink:0.8"], "seed": 5, "num_inference_steps": 4},
+        **{"sampler": "euler", "schedule": "karras", "timestep_spacing": "trailing"},
+    }
 
     events = told(web.post(PATH, json=asked, headers=PAGE))
 
@@ -37,6 +40,8 @@ def test_drawing_is_told_as_it_goes(web: httpx.Client, server: FakeServer, style
     assert base64.b64decode(events[-2][1]["png"]).startswith(b"\x89PNG")
     [request] = server.state.requests
     assert (request.prompt, request.seed, request.num_inference_steps) == ("a cat", 5, 4)
+    assert (request.sampler, request.schedule) == ("euler", "karras")
+    assert request.timestep_spacing == "trailing"
 
 
 def test_refusal_has_a_status(web: httpx.Client) -> None:

@@ -97,6 +97,20 @@ def test_refused_token_ends_the_stream(web: httpx.Client, server: FakeServer) ->
     assert web.get("/api/session").status_code == 401
 
 
+def test_stream_ends_with_its_session(web: httpx.Client, server: FakeServer) -> None:
+    """Whoever signs out in one window is signed out in all, and told nothing more."""
+    headers = {"X-Tabard-Page": "1"}
+    web.post("/api/session", json={"token": "tabard_x"}, headers=headers)
+    with opened(web) as events:
+        first = next(events)[0]
+        until(lambda: watches(server))
+        web.delete("/api/session", headers=headers)
+        happen(server, "a secret")
+        rest = list(events)
+
+    assert (first, rest) == ("here", [])
+
+
 def test_open_pages_are_bounded(server: FakeServer) -> None:
     """One more than there is room for is told to come back; the others go on."""
     with gateway_to(server.address, pages_max=2) as web, ExitStack() as open_pages:

@@ -9,7 +9,10 @@ import httpx
 import pytest
 from PIL import Image, PngImagePlugin
 
+from tabard import ImageFormat
+from tabard.pictures.words import read_words
 from tests.clients.fakes.server import FakeServer
+from tests.web.pictures.files import file_of
 
 HEADERS = {"X-Tabard-Page": "1", "Content-Type": "application/octet-stream"}
 JSON = {"X-Tabard-Page": "1", "Content-Type": "application/json"}
@@ -77,7 +80,8 @@ def test_picture_is_made_again(web: httpx.Client, server: FakeServer) -> None:
     told = web.post("/api/replay", content=drawn(web), headers=HEADERS).json()
 
     assert (told["outcome"], told["is_faithful"], told["refusal"]) == ("same_file", True, None)
-    assert base64.b64decode(told["png"]).startswith(b"\x89PNG")
+    assert base64.b64decode(told["content"]).startswith(b"\x89PNG")
+    assert told["media_type"] == "image/png"
 
 
 def test_picture_of_another_base_differs(web: httpx.Client, server: FakeServer) -> None:
@@ -98,3 +102,21 @@ def test_another_page_is_refused(web: httpx.Client, server: FakeServer, path: st
 
     assert web.post(path, content=picture(), headers=headers).status_code == 400
     assert not server.state.requests
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "webp"])
+def test_picture_with_loss_is_read_and_made_again(
+    web: httpx.Client, server: FakeServer, kind: ImageFormat
+) -> None:
+    """As it is written: the new one comes with what browsers call it."""
+    made = json.loads(read_words(drawn(web))["tabard"])
+    words = {"tabard": json.dumps(made | {"written": {"format": kind, "quality": 60}})}
+    file = file_of(words, kind)
+
+    told = web.post("/api/provenance", content=file, headers=HEADERS).json()
+    again = web.post("/api/replay", content=file, headers=HEADERS).json()
+
+    assert (told["provenance"]["prompt"], told["is_replayable"]) == ("a cat", True)
+    asked = server.state.requests[-1]
+    assert (asked.image_quality, asked.image_format) == (60, {"jpeg": 2, "webp": 3}[kind])
+    assert (bool(again["content"]), again["media_type"]) == (True, f"image/{kind}")

@@ -50,6 +50,17 @@ def test_secret_gives_its_token(sessions: Sessions) -> None:
     assert token_of(sessions, "\udcff") is None
 
 
+def test_session_is_seen_without_being_used(sessions: Sessions, clock: Clock) -> None:
+    """Whoever looks whether it is there keeps it no longer."""
+    secret = sessions.begin("token")
+
+    clock.now += 1e9
+    seen = sessions.is_known(secret)
+
+    assert (seen, sessions.is_known("secret")) == (True, False)
+    assert sessions.find(secret) is None
+
+
 def test_ended_session_is_gone(sessions: Sessions) -> None:
     """Its owner went."""
     secret = sessions.begin("token")

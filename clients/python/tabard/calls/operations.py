@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The operator's verbs: status, verify, warm, drain."""
+"""The operator's verbs: status, replicas, verify, warm, drain."""
 
 from __future__ import annotations
 
@@ -13,9 +13,13 @@ from tabard.operations import (
     ContentCredentials,
     Drained,
     MemoryPlan,
+    Replica,
+    Replicas,
     Resident,
     SafetyCheck,
     SafetyLabel,
+    SamplerOptions,
+    ScheduleNames,
     ServerStatus,
     TenantLoad,
     Verification,
@@ -34,6 +38,16 @@ def status(caller: Caller) -> Call[ServerStatus]:
         request=pb.GetStatusRequest(),
         read=read_status,
     )
+
+
+def replicas(caller: Caller) -> Call[Replicas]:
+    """List the servers of the registry, as each told of itself last.
+
+    Raises:
+        PermissionDenied: The caller may not `operate` in all namespaces.
+    """
+    del caller
+    return Call(request=pb.ListReplicasRequest(), read=read_replicas)
 
 
 def verify(caller: Caller) -> Call[Verification]:
@@ -84,11 +98,33 @@ def read_status(message: pb.GetStatusResponse) -> ServerStatus:
         residents=tuple(same_fields(Resident, one) for one in message.residents),
         memory_plan=same_fields(MemoryPlan, plan) if plan is not None else None,
         tenants=tuple(same_fields(TenantLoad, one) for one in message.tenants),
+        sampler_options=tuple(same_fields(SamplerOptions, one) for one in message.sampler_options),
+        schedules=tuple(same_fields(ScheduleNames, one) for one in message.schedules),
         causes=tuple(
             same_fields(Cause, one, seconds=field_value(one, "duration")) for one in message.causes
         ),
         c2pa=_credentials(message.c2pa) if message.HasField("c2pa") else None,
         safety=_safety(message.safety) if message.HasField("safety") else None,
+    )
+
+
+def read_replicas(message: pb.ListReplicasResponse) -> Replicas:
+    """Give the value of a list of servers."""
+    return same_fields(
+        Replicas,
+        message,
+        replicas=tuple(
+            same_fields(
+                Replica,
+                one,
+                started_at=field_value(one, "start_time"),
+                age_seconds=field_value(one, "age"),
+                interval_seconds=field_value(one, "interval"),
+                registry_lag_seconds=field_value(one, "registry_lag"),
+                clock_ahead_seconds=field_value(one, "clock_ahead"),
+            )
+            for one in message.replicas
+        ),
     )
 
 

@@ -21,6 +21,7 @@ from tabard.enums import (
     member_number,
 )
 from tabard.errors import FieldViolation, InvalidArgument
+from tabard.pictures.region import Region
 from tabard.pictures.sources import PictureSource, read_picture
 from tabard.releases.wear import Wear
 from tabard.v1 import adapter_pb2
@@ -32,6 +33,14 @@ SEED_MAX = (1 << 64) - 1
 """The largest seed of an image."""
 _OPTION_OF = {"crop_top_left": "crops_coords_top_left"}
 """Fields whose option has another name, that of diffusers."""
+
+
+_ENUMS: Mapping[str, Any] = {
+    "prompt_syntax": pb.PromptSyntax,
+    "token_match": pb.TokenMatch,
+    "priority": pb.Priority,
+    "image_format": pb.ImageFormat,
+}
 
 
 class GenerateOptions(TypedDict, total=False):
@@ -81,6 +90,8 @@ class GenerateOptions(TypedDict, total=False):
         strength: How much of the picture is redrawn, above 0 and at most 1; left out: 0.8, with a
             mask 1.
         mask_image: Where it is redrawn (white) and where it stays (black); of the picture's size.
+        regions: Parts of the picture, each a `Region`: adapters name them, and they may have
+            prompts of their own.
         original_size: SDXL: the size `(height, width)` that the picture shall seem to come from.
         crops_coords_top_left: SDXL: `(y, x)`, from where in that it shall seem to be cut.
         target_size: SDXL: the size `(height, width)` that it shall seem to have.
@@ -115,6 +126,7 @@ class GenerateOptions(TypedDict, total=False):
     image: PictureSource | None
     strength: float | None
     mask_image: PictureSource | None
+    regions: Region | Sequence[Region]
     original_size: tuple[int, int] | None
     crops_coords_top_left: tuple[int, int] | None
     target_size: tuple[int, int] | None
@@ -149,17 +161,12 @@ def write_request(
     if "crops_coords_top_left" in said:
         top, left = _pair("crops_coords_top_left", said.pop("crops_coords_top_left"))
         said["crop_top_left"] = {"top": top, "left": left}
-    for name, enum in (
-        ("prompt_syntax", pb.PromptSyntax),
-        ("token_match", pb.TokenMatch),
-        ("priority", pb.Priority),
-        ("image_format", pb.ImageFormat),
-    ):
+    for name in said.keys() & _ENUMS.keys():
+        what = name.replace("_", " ")
+        said[name] = member_number(_ENUMS[name].DESCRIPTOR, said[name], what=what)
+    for name, write in (("regions", _write_region), ("adapters", _write_adapter)):
         if name in said:
-            what = name.replace("_", " ")
-            said[name] = member_number(enum.DESCRIPTOR, said[name], what=what)
-    if "adapters" in said:
-        said["adapters"] = list(map(_write_adapter, each(said["adapters"])))
+            said[name] = list(map(write, each(said[name])))
     fields = pb.GenerateRequest.DESCRIPTOR.fields_by_name
     try:
         return pb.GenerateRequest(prompt=prompt, preview_every=preview_every, **said)
@@ -177,12 +184,27 @@ def write_request(
         raise TypeError(f"{name} cannot be {value!r}, a {type(value).__name__}") from error
 
 
+def _write_region(region: Any) -> pb.Region:
+    if not isinstance(region, Region):
+        raise TypeError(f"regions cannot have {region!r}")
+    mask = region.mask
+    try:
+        return pb.Region(
+            name=region.name,
+            boxes=region.boxes,
+            mask=None if mask is None else read_picture(mask, name="mask"),
+            prompt=region.prompt,
+        )
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"regions cannot have {region!r}") from error
+
+
 def _write_adapter(adapter: Any) -> adapter_pb2.WeightedRef:
     if not isinstance(adapter, Wear):
         return weighted([adapter], what="adapters")[0]
     controls = {
         name: value
-        for name in ("text_encoder", "unet", "start", "end")
+        for name in ("text_encoder", "unet", "start", "end", "region")
         if (value := getattr(adapter, name)) is not None
     }
     lists: dict[str, Any] = {}

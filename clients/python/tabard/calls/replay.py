@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From the provenance of an image to the request that makes it again, and what came of that.
 
-In: a PNG that may come from anybody. Out: options of `generate`, pinned to digests; then the two
+In: a file that may come from anybody. Out: options of `generate`, pinned to digests; then the two
 images side by side. Pixels are looked at with Pillow, only when files are not equal anyway.
 """
 
@@ -11,7 +11,7 @@ import hashlib
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from tabard.calls.call import Caller
@@ -19,8 +19,10 @@ from tabard.calls.generation import GENERATE_TIMEOUT_SECONDS
 from tabard.errors import FailedPrecondition, FieldViolation, InvalidArgument, NotFound, TabardError
 from tabard.operations import ServerStatus
 from tabard.pictures.difference import SAME_MAX, PixelDifference, apart
-from tabard.pictures.png_text import damaged, read_texts
+from tabard.pictures.png_text import damaged
+from tabard.pictures.region import Region
 from tabard.pictures.sources import PictureSource, read_picture
+from tabard.pictures.words import FORMATS, format_of, read_words
 from tabard.replay import (
     CLOSE,
     DIFFERENT,
@@ -51,13 +53,13 @@ class Remake:
     """An image, and the request that makes it again.
 
     Attributes:
-        png: Its file.
+        content: Its file.
         document: Its provenance.
         prompt: What to draw.
         options: What `generate` takes besides.
     """
 
-    png: bytes = field(repr=False)
+    content: bytes = field(repr=False)
     document: Mapping[str, Any]
     prompt: str
     options: dict[str, Any]
@@ -69,6 +71,7 @@ def replay(
     *,
     image: PictureSource | None = None,
     mask_image: PictureSource | None = None,
+    region_masks: Mapping[str, PictureSource] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     timeout_seconds: float = GENERATE_TIMEOUT_SECONDS,
 ) -> Remake:
@@ -78,65 +81,70 @@ def replay(
 
     Args:
         caller: Filled in by the client.
-        picture: A PNG that Tabard wrote: a path, or its bytes.
+        picture: A PNG, JPEG or WebP that Tabard wrote: a path, or its bytes.
         image: The picture that it was begun from, if it was: the file as it was sent.
         mask_image: The mask, if there was one.
+        region_masks: The masks of regions, by the region's name; of boxes nothing is needed.
         on_progress: Told as steps are done.
         timeout_seconds: Deadline of the whole job.
 
     Raises:
-        InvalidArgument: The file does not say how it was made (`NOT_A_PNG`, `NO_PROVENANCE`,
-            `PROVENANCE_UNREADABLE`), or what it was begun from is missing or is another file.
+        InvalidArgument: The file does not say how it was made (`NOT_A_PICTURE`,
+            `NO_PROVENANCE`, `PROVENANCE_UNREADABLE`), or what it was begun from is missing or is
+            another file.
         ResourceExhausted: The server is full; see `.retry_after_seconds`.
         DeadlineExceeded: The deadline passed; the job was stopped.
     """
-    png = read_picture(picture, name="picture")
-    document = provenance_of(png)
+    content = read_picture(picture, name="picture")
+    document = provenance_of(content)
     try:
         options, prompt = _options(document), _prompt(document)
+        options |= _written(document, content)
     except (KeyError, TypeError, ValueError) as error:
-        raise _unreadable(f"what this PNG says of itself cannot be: {_short(error)}") from error
+        raise _unreadable(f"what this file says of itself cannot be: {_short(error)}") from error
     for name, source in (("image", image), ("mask_image", mask_image)):
         if (sent := _sent(document, name=name, source=source)) is not None:
             options[name] = sent
-    _picture(png)
+    if regions := _regions(document, masks=region_masks or {}):
+        options["regions"] = regions
+    _picture(content)
     options |= {"on_progress": on_progress, "timeout_seconds": timeout_seconds}
-    return Remake(png=png, document=document, prompt=prompt, options=options)
+    return Remake(content=content, document=document, prompt=prompt, options=options)
 
 
-def provenance_of(png: bytes) -> dict[str, Any]:
-    """Read what a PNG of Tabard says of how it was made.
+def provenance_of(picture: bytes) -> dict[str, Any]:
+    """Read what a file of Tabard says of how it was made.
 
     Raises:
-        InvalidArgument: It says nothing, or nothing that can be read (`NOT_A_PNG`,
+        InvalidArgument: It says nothing, or nothing that can be read (`NOT_A_PICTURE`,
             `NO_PROVENANCE`, `PROVENANCE_UNREADABLE`).
     """
-    texts = read_texts(png)
+    texts = read_words(picture)
     if "tabard" not in texts:
         is_foreign = "parameters" in texts
         raise InvalidArgument(
-            "this PNG has A1111's text only: it names no digests"
+            "this file has A1111's text only: it names no digests"
             if is_foreign
-            else "this PNG does not say how it was made",
+            else "this file does not say how it was made",
             reason="NO_PROVENANCE",
             hint="give the file as Tabard wrote it: editing and uploading often drop its texts",
         )
     try:
         document = json.loads(texts["tabard"], parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        raise _unreadable("what this PNG says of itself is no JSON") from error
+        raise _unreadable("what this file says of itself is no JSON") from error
     if not isinstance(document, dict):
-        raise _unreadable("what this PNG says of itself is no JSON object")
+        raise _unreadable("what this file says of itself is no JSON object")
     return document
 
 
 def judge(made: Remake, image: GeneratedImage) -> Replay:
     """Say how equal a new image is, and what was otherwise when the first one was made."""
-    if image.content == made.png:
+    if image.content == made.content:
         return Replay(outcome=SAME_FILE, differences=(), pixels=_NO_DIFFERENCE,
                       image=image)  # fmt: skip
     differences = _told(made.document, provenance_of(image.content))
-    then, drawn = _picture(made.png), _picture(image.content)
+    then, drawn = _picture(made.content), _picture(image.content)
     if then.size != drawn.size:
         sizes = ("{}x{}".format(*one.size) for one in (then, drawn))
         differences.append(ReplayDifference(name="pixels", then=next(sizes), now=next(sizes)))
@@ -144,7 +152,7 @@ def judge(made: Remake, image: GeneratedImage) -> Replay:
     pixels = apart(then, drawn)
     outcome = SAME_PIXELS if pixels.max == 0 else DIFFERENT
     if outcome == SAME_PIXELS and not differences:
-        differences = _of_files(made.png, image.content)
+        differences = _of_files(made.content, image.content)
     if pixels.max == SAME_MAX and not made.options["deterministic"]:
         outcome = CLOSE
     return Replay(outcome=outcome, differences=tuple(differences), pixels=pixels, image=image)
@@ -228,6 +236,33 @@ def _adapters(document: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(refs))
 
 
+def _regions(
+    document: Mapping[str, Any], *, masks: Mapping[str, PictureSource]
+) -> tuple[Region, ...]:
+    """Return the regions that it was drawn in, with the masks that were given again."""
+    try:
+        said = {
+            _text(one, "name"): one for one in _typed({"regions": [], **document}, "regions", list)
+        }
+        regions = {
+            name: Region(
+                name=name,
+                boxes=_text({"boxes": "", **one}, "boxes"),
+                prompt=_text(one, "prompt") if "prompt" in one else None,
+            )
+            for name, one in said.items()
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise _unreadable(f"what this PNG says of itself cannot be: {_short(error)}") from error
+    for name in dict.fromkeys((*said, *masks)):
+        field = f"region_masks[{name!r}]"
+        told = {field: said.get(name, {}).get("mask")}
+        content = _sent(told, name=field, source=masks.get(name))
+        if content is not None:
+            regions[name] = replace(regions[name], mask=content)
+    return tuple(regions.values())
+
+
 def _sent(document: Mapping[str, Any], *, name: str, source: PictureSource | None) -> bytes | None:
     """Return a picture to begin from, if it is the one that was."""
     said = document.get(name)
@@ -265,9 +300,9 @@ def _told(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[ReplayDiffere
 
 def _of_files(then: bytes, now: bytes) -> list[ReplayDifference]:
     """Name what differs between files of the same pixels and provenance: a text, or the packing."""
-    sizes = [f"{len(png)} bytes" for png in (then, now)]
+    sizes = [f"{len(file)} bytes" for file in (then, now)]
     packing = ReplayDifference(name="file", then=sizes[0], now=f"{sizes[1]}, packed otherwise")
-    return _told(read_texts(then), read_texts(now)) or [packing]
+    return _told(read_words(then), read_words(now)) or [packing]
 
 
 def _leaves(value: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
@@ -283,16 +318,27 @@ def _leaves(value: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str, s
         yield name, value if isinstance(value, str) else json.dumps(value)
 
 
-def _picture(png: bytes) -> PillowImage:
+def _written(document: Mapping[str, Any], content: bytes) -> dict[str, Any]:
+    """Write the new image as the old one is written: what is packed with loss has other pixels."""
+    kind = format_of(content)
+    if kind == "png":
+        return {}
+    said = _typed(document, "written", dict) if "written" in document else {}
+    quality = {"image_quality": _whole(said, "quality")} if said else {}
+    return {"image_format": kind, **quality}
+
+
+def _picture(content: bytes) -> PillowImage:
     from PIL import Image  # noqa: PLC0415 - Pillow is loaded only by those who look at pictures
 
     try:
-        with Image.open(io.BytesIO(png), formats=("PNG",)) as image:
+        formats = [one.upper() for one in FORMATS]
+        with Image.open(io.BytesIO(content), formats=formats) as image:
             if image.width * image.height > PIXELS_MAX:
-                raise damaged(f"this PNG has more than {PIXELS_MAX} pixels")
+                raise damaged(f"this picture has more than {PIXELS_MAX} pixels")
             return image.convert("RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise damaged("the pixels of this PNG cannot be read") from error
+        raise damaged("the pixels of this picture cannot be read") from error
 
 
 def _typed(document: Mapping[str, Any], name: str, kind: type) -> Any:

@@ -19,11 +19,12 @@ class EvidenceNote:
     """What the log says of a document about a release.
 
     Attributes:
-        kind: `report`, `references`, `training` or `previews`.
+        kind: `report`, `references`, `training`, `previews` or `review`.
         digest: Digest of the document.
         verdict: `success`, `failed` or `inconclusive` of a report; it informs, a person decides.
         checks: The six failure checks of a report: `clear`, `flagged` or `not_checked`.
-        against_digest: The release that a report compares with; empty: there is none.
+        against_digest: The release that a report, or the report of a review, compares with; empty:
+            there is none.
         grid_digest: Digest of a report's grid.
         seq: Log position.
         time: When, by the writer's clock.
@@ -55,6 +56,7 @@ class EvidenceDocument:
         release_digest: Its digest.
         note: What the log says of the document.
         content: The document, canonical JSON, as its digest is of it.
+        page: HTML, if it was asked for: of a report as it stands now, of a review as it was filed.
     """
 
     adapter: str
@@ -62,6 +64,7 @@ class EvidenceDocument:
     release_digest: str
     note: EvidenceNote
     content: bytes = field(repr=False)
+    page: bytes = field(default=b"", repr=False)
 
     @property
     def document(self) -> dict[str, Any]:
@@ -109,6 +112,19 @@ class EvidenceEdit:
         """What it says."""
         said: dict[str, Any] = json.loads(self.content or b"{}")
         return said
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewFiling:
+    """What came of filing a review.
+
+    Attributes:
+        note: What the log says of the document.
+        created: False: it was filed before, and nothing was said since.
+    """
+
+    note: EvidenceNote
+    created: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,7 +43,7 @@ def read_texts(png: bytes) -> dict[str, str]:
 
 def damaged(message: str) -> InvalidArgument:
     """Return the error of a file that cannot be read."""
-    return InvalidArgument(message, reason="NOT_A_PNG", hint="give a PNG as Tabard wrote it")
+    return InvalidArgument(message, reason="NOT_A_PICTURE", hint="give the file as Tabard wrote it")
 
 
 def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:

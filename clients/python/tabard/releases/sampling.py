@@ -12,7 +12,8 @@ from typing import Any
 SPANS = ("steps", "guidance", "weight")
 """What is a table of `min`, `max` and `recommended`."""
 LISTS = ("samplers", "timesteps", "sigmas")
-_SINGLE = ("spacing", "clip_skip", "prediction", "enforce")
+_WORDS = ("spacing", "prediction", "prompt", "enforce")
+_SINGLE = (*_WORDS, "clip_skip")
 NAMES = (*LISTS, *SPANS, *_SINGLE)
 """All that an author may say."""
 BOUNDS = ("min", "max", "recommended")
@@ -27,7 +28,7 @@ def read_sampling(message: Any) -> dict[str, Any]:
         if message.HasField(name):
             span = getattr(message, name)
             said[name] = {one: getattr(span, one) for one in BOUNDS if span.HasField(one)}
-    for name in ("spacing", "prediction", "enforce"):
+    for name in _WORDS:
         if value := getattr(message, name):
             said[name] = value
     if message.HasField("clip_skip"):

@@ -24,6 +24,8 @@ class Wear:
             share, `((0.5, 0), (1, 0.6))`; on the line between two of them.
         start: Share of the steps before which the UNet does not wear it.
         end: Share of the steps from which on the UNet does not.
+        region: Where in the picture it is worn: the name of a `Region` of the request, or boxes as
+            there; None: everywhere.
         blocks: Factors of its weight in blocks: by name, `{"IN04": 0.5, "OUT": 0}`, or a UI's list
             of 17 or 26 (SD 1.x, 2.x), 12 or 20 (SDXL) numbers.
     """
@@ -35,4 +37,5 @@ class Wear:
     points: Sequence[tuple[float, float]] = ()
     start: float | None = None
     end: float | None = None
+    region: str | None = None
     blocks: Mapping[str, float] | Sequence[float] = ()

@@ -97,7 +97,7 @@ class WeightedRef(_message.Message):
     def __init__(self, ref: _Optional[str] = ..., weight: _Optional[float] = ..., controls: _Optional[_Union[AdapterControls, _Mapping]] = ...) -> None: ...
 
 class AdapterControls(_message.Message):
-    __slots__ = ("text_encoder", "unet", "points", "start", "end", "blocks", "block_weights")
+    __slots__ = ("text_encoder", "unet", "points", "start", "end", "blocks", "block_weights", "region")
     TEXT_ENCODER_FIELD_NUMBER: _ClassVar[int]
     UNET_FIELD_NUMBER: _ClassVar[int]
     POINTS_FIELD_NUMBER: _ClassVar[int]
@@ -105,6 +105,7 @@ class AdapterControls(_message.Message):
     END_FIELD_NUMBER: _ClassVar[int]
     BLOCKS_FIELD_NUMBER: _ClassVar[int]
     BLOCK_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    REGION_FIELD_NUMBER: _ClassVar[int]
     text_encoder: float
     unet: float
     points: _containers.RepeatedCompositeFieldContainer[WeightPoint]
@@ -112,7 +113,8 @@ class AdapterControls(_message.Message):
     end: float
     blocks: _containers.RepeatedCompositeFieldContainer[BlockWeight]
     block_weights: _containers.RepeatedScalarFieldContainer[float]
-    def __init__(self, text_encoder: _Optional[float] = ..., unet: _Optional[float] = ..., points: _Optional[_Iterable[_Union[WeightPoint, _Mapping]]] = ..., start: _Optional[float] = ..., end: _Optional[float] = ..., blocks: _Optional[_Iterable[_Union[BlockWeight, _Mapping]]] = ..., block_weights: _Optional[_Iterable[float]] = ...) -> None: ...
+    region: str
+    def __init__(self, text_encoder: _Optional[float] = ..., unet: _Optional[float] = ..., points: _Optional[_Iterable[_Union[WeightPoint, _Mapping]]] = ..., start: _Optional[float] = ..., end: _Optional[float] = ..., blocks: _Optional[_Iterable[_Union[BlockWeight, _Mapping]]] = ..., block_weights: _Optional[_Iterable[float]] = ..., region: _Optional[str] = ...) -> None: ...
 
 class WeightPoint(_message.Message):
     __slots__ = ("weight", "at")
@@ -206,7 +208,7 @@ class Release(_message.Message):
     def __init__(self, adapter: _Optional[str] = ..., version: _Optional[str] = ..., digest: _Optional[str] = ..., kind: _Optional[_Union[ReleaseKind, str]] = ..., purpose: _Optional[_Union[Purpose, str]] = ..., base_family: _Optional[str] = ..., base_fingerprint: _Optional[str] = ..., trigger_words: _Optional[_Iterable[str]] = ..., rank: _Optional[int] = ..., target_count: _Optional[int] = ..., original_bytes: _Optional[int] = ..., dialect: _Optional[str] = ..., notes: _Optional[str] = ..., licence: _Optional[str] = ..., training: _Optional[_Mapping[str, str]] = ..., seq: _Optional[int] = ..., publish_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., published_by: _Optional[str] = ..., yanked: bool = ..., yank_reason: _Optional[str] = ..., parent_digest: _Optional[str] = ..., members: _Optional[_Iterable[_Union[Member, _Mapping]]] = ..., quarantined: bool = ..., quarantine_reason: _Optional[str] = ..., purged: bool = ..., purge_reason: _Optional[str] = ..., publish_reason: _Optional[str] = ..., signatures: _Optional[_Iterable[_Union[ReleaseSignature, _Mapping]]] = ..., troubled_members: _Optional[_Iterable[str]] = ..., title: _Optional[str] = ..., previews_digest: _Optional[str] = ..., sampling: _Optional[_Union[Sampling, _Mapping]] = ...) -> None: ...
 
 class Sampling(_message.Message):
-    __slots__ = ("samplers", "steps", "guidance", "spacing", "timesteps", "sigmas", "clip_skip", "prediction", "weight", "enforce", "sources")
+    __slots__ = ("samplers", "steps", "guidance", "spacing", "timesteps", "sigmas", "clip_skip", "prediction", "weight", "enforce", "sources", "prompt")
     SAMPLERS_FIELD_NUMBER: _ClassVar[int]
     STEPS_FIELD_NUMBER: _ClassVar[int]
     GUIDANCE_FIELD_NUMBER: _ClassVar[int]
@@ -218,6 +220,7 @@ class Sampling(_message.Message):
     WEIGHT_FIELD_NUMBER: _ClassVar[int]
     ENFORCE_FIELD_NUMBER: _ClassVar[int]
     SOURCES_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_FIELD_NUMBER: _ClassVar[int]
     samplers: _containers.RepeatedScalarFieldContainer[str]
     steps: SamplingSpan
     guidance: SamplingSpan
@@ -229,7 +232,8 @@ class Sampling(_message.Message):
     weight: SamplingSpan
     enforce: str
     sources: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, samplers: _Optional[_Iterable[str]] = ..., steps: _Optional[_Union[SamplingSpan, _Mapping]] = ..., guidance: _Optional[_Union[SamplingSpan, _Mapping]] = ..., spacing: _Optional[str] = ..., timesteps: _Optional[_Iterable[int]] = ..., sigmas: _Optional[_Iterable[float]] = ..., clip_skip: _Optional[int] = ..., prediction: _Optional[str] = ..., weight: _Optional[_Union[SamplingSpan, _Mapping]] = ..., enforce: _Optional[str] = ..., sources: _Optional[_Iterable[str]] = ...) -> None: ...
+    prompt: str
+    def __init__(self, samplers: _Optional[_Iterable[str]] = ..., steps: _Optional[_Union[SamplingSpan, _Mapping]] = ..., guidance: _Optional[_Union[SamplingSpan, _Mapping]] = ..., spacing: _Optional[str] = ..., timesteps: _Optional[_Iterable[int]] = ..., sigmas: _Optional[_Iterable[float]] = ..., clip_skip: _Optional[int] = ..., prediction: _Optional[str] = ..., weight: _Optional[_Union[SamplingSpan, _Mapping]] = ..., enforce: _Optional[str] = ..., sources: _Optional[_Iterable[str]] = ..., prompt: _Optional[str] = ...) -> None: ...
 
 class SamplingSpan(_message.Message):
     __slots__ = ("min", "max", "recommended")

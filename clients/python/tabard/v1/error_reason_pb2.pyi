@@ -265,6 +265,11 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     BLOCK_LIST_LENGTH: _ClassVar[ErrorReason]
     CONTROL_NOT_SERVED: _ClassVar[ErrorReason]
     CONTROL_CONTRADICTED: _ClassVar[ErrorReason]
+    REGION_UNKNOWN: _ClassVar[ErrorReason]
+    REGION_EMPTY: _ClassVar[ErrorReason]
+    REGION_OUT_OF_RANGE: _ClassVar[ErrorReason]
+    TOO_MANY_REGIONS: _ClassVar[ErrorReason]
+    REGION_UNUSED: _ClassVar[ErrorReason]
     IMAGE_WITHHELD: _ClassVar[ErrorReason]
     SAFETY_CHECK_FAILED: _ClassVar[ErrorReason]
     SIGNING_FAILED: _ClassVar[ErrorReason]
@@ -527,6 +532,11 @@ BLOCK_UNKNOWN: ErrorReason
 BLOCK_LIST_LENGTH: ErrorReason
 CONTROL_NOT_SERVED: ErrorReason
 CONTROL_CONTRADICTED: ErrorReason
+REGION_UNKNOWN: ErrorReason
+REGION_EMPTY: ErrorReason
+REGION_OUT_OF_RANGE: ErrorReason
+TOO_MANY_REGIONS: ErrorReason
+REGION_UNUSED: ErrorReason
 IMAGE_WITHHELD: ErrorReason
 SAFETY_CHECK_FAILED: ErrorReason
 SIGNING_FAILED: ErrorReason

@@ -17,6 +17,7 @@ class EvidenceKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EVIDENCE_KIND_REFERENCES: _ClassVar[EvidenceKind]
     EVIDENCE_KIND_TRAINING: _ClassVar[EvidenceKind]
     EVIDENCE_KIND_PREVIEWS: _ClassVar[EvidenceKind]
+    EVIDENCE_KIND_REVIEW: _ClassVar[EvidenceKind]
 
 class FailureCheck(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -46,6 +47,7 @@ EVIDENCE_KIND_REPORT: EvidenceKind
 EVIDENCE_KIND_REFERENCES: EvidenceKind
 EVIDENCE_KIND_TRAINING: EvidenceKind
 EVIDENCE_KIND_PREVIEWS: EvidenceKind
+EVIDENCE_KIND_REVIEW: EvidenceKind
 FAILURE_CHECK_UNSPECIFIED: FailureCheck
 FAILURE_CHECK_PROMPT_DRIFT: FailureCheck
 FAILURE_CHECK_STYLE_MISMATCH: FailureCheck
@@ -117,28 +119,32 @@ class ListEvidenceResponse(_message.Message):
     def __init__(self, notes: _Optional[_Iterable[_Union[EvidenceNote, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class GetEvidenceRequest(_message.Message):
-    __slots__ = ("ref", "digest", "kind")
+    __slots__ = ("ref", "digest", "kind", "with_page")
     REF_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
+    WITH_PAGE_FIELD_NUMBER: _ClassVar[int]
     ref: str
     digest: str
     kind: EvidenceKind
-    def __init__(self, ref: _Optional[str] = ..., digest: _Optional[str] = ..., kind: _Optional[_Union[EvidenceKind, str]] = ...) -> None: ...
+    with_page: bool
+    def __init__(self, ref: _Optional[str] = ..., digest: _Optional[str] = ..., kind: _Optional[_Union[EvidenceKind, str]] = ..., with_page: bool = ...) -> None: ...
 
 class GetEvidenceResponse(_message.Message):
-    __slots__ = ("adapter", "version", "release_digest", "note", "document")
+    __slots__ = ("adapter", "version", "release_digest", "note", "document", "page")
     ADAPTER_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     RELEASE_DIGEST_FIELD_NUMBER: _ClassVar[int]
     NOTE_FIELD_NUMBER: _ClassVar[int]
     DOCUMENT_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
     adapter: str
     version: str
     release_digest: str
     note: EvidenceNote
     document: bytes
-    def __init__(self, adapter: _Optional[str] = ..., version: _Optional[str] = ..., release_digest: _Optional[str] = ..., note: _Optional[_Union[EvidenceNote, _Mapping]] = ..., document: _Optional[bytes] = ...) -> None: ...
+    page: bytes
+    def __init__(self, adapter: _Optional[str] = ..., version: _Optional[str] = ..., release_digest: _Optional[str] = ..., note: _Optional[_Union[EvidenceNote, _Mapping]] = ..., document: _Optional[bytes] = ..., page: _Optional[bytes] = ...) -> None: ...
 
 class GetPictureRequest(_message.Message):
     __slots__ = ("ref", "evidence_digest", "digest")
@@ -337,3 +343,23 @@ class LookupPictureResponse(_message.Message):
     searched_count: int
     is_complete: bool
     def __init__(self, matches: _Optional[_Iterable[_Union[PictureMatch, _Mapping]]] = ..., png: _Optional[bytes] = ..., nearest_bits: _Optional[int] = ..., searched_count: _Optional[int] = ..., is_complete: bool = ...) -> None: ...
+
+class FileReviewRequest(_message.Message):
+    __slots__ = ("ref", "actor", "reason", "request_id")
+    REF_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    ref: str
+    actor: str
+    reason: str
+    request_id: str
+    def __init__(self, ref: _Optional[str] = ..., actor: _Optional[str] = ..., reason: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class FileReviewResponse(_message.Message):
+    __slots__ = ("note", "created")
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    CREATED_FIELD_NUMBER: _ClassVar[int]
+    note: EvidenceNote
+    created: bool
+    def __init__(self, note: _Optional[_Union[EvidenceNote, _Mapping]] = ..., created: bool = ...) -> None: ...

@@ -80,6 +80,11 @@ class EvidenceServiceStub(object):
                 request_serializer=tabard_dot_v1_dot_evidence__service__pb2.LookupPictureRequest.SerializeToString,
                 response_deserializer=tabard_dot_v1_dot_evidence__service__pb2.LookupPictureResponse.FromString,
                 _registered_method=True)
+        self.FileReview = channel.unary_unary(
+                '/tabard.v1.EvidenceService/FileReview',
+                request_serializer=tabard_dot_v1_dot_evidence__service__pb2.FileReviewRequest.SerializeToString,
+                response_deserializer=tabard_dot_v1_dot_evidence__service__pb2.FileReviewResponse.FromString,
+                _registered_method=True)
 
 
 class EvidenceServiceServicer(object):
@@ -150,6 +155,14 @@ class EvidenceServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FileReview(self, request, context):
+        """Keep the review of a release as it stands now: a page of its newest report, with what people say of it. The same again
+        changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_EvidenceServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -197,6 +210,11 @@ def add_EvidenceServiceServicer_to_server(servicer, server):
                     servicer.LookupPicture,
                     request_deserializer=tabard_dot_v1_dot_evidence__service__pb2.LookupPictureRequest.FromString,
                     response_serializer=tabard_dot_v1_dot_evidence__service__pb2.LookupPictureResponse.SerializeToString,
+            ),
+            'FileReview': grpc.unary_unary_rpc_method_handler(
+                    servicer.FileReview,
+                    request_deserializer=tabard_dot_v1_dot_evidence__service__pb2.FileReviewRequest.FromString,
+                    response_serializer=tabard_dot_v1_dot_evidence__service__pb2.FileReviewResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -443,6 +461,33 @@ class EvidenceService(object):
             '/tabard.v1.EvidenceService/LookupPicture',
             tabard_dot_v1_dot_evidence__service__pb2.LookupPictureRequest.SerializeToString,
             tabard_dot_v1_dot_evidence__service__pb2.LookupPictureResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FileReview(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tabard.v1.EvidenceService/FileReview',
+            tabard_dot_v1_dot_evidence__service__pb2.FileReviewRequest.SerializeToString,
+            tabard_dot_v1_dot_evidence__service__pb2.FileReviewResponse.FromString,
             options,
             channel_credentials,
             insecure,

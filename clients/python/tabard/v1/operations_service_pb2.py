@@ -27,7 +27,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"tabard/v1/operations_service.proto\x12\ttabard.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x12\n\x10GetStatusRequest\"\xcf\x06\n\x11GetStatusResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x13\n\x0b\x62\x61se_family\x18\x02 \x01(\t\x12\x18\n\x10\x62\x61se_fingerprint\x18\x03 \x01(\t\x12\x13\n\x0b\x62\x61se_source\x18\x04 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x05 \x01(\t\x12\x13\n\x0bregistry_id\x18\x06 \x01(\t\x12\x14\n\x0cregistry_seq\x18\x07 \x01(\x04\x12\x14\n\x0crows_waiting\x18\x08 \x01(\r\x12\x14\n\x0crows_running\x18\t \x01(\r\x12\x10\n\x08\x64raining\x18\n \x01(\x08\x12&\n\tresidents\x18\x0b \x03(\x0b\x32\x13.tabard.v1.Resident\x12\x10\n\x08samplers\x18\x0c \x03(\t\x12)\n\x06uptime\x18\r \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0cnative_width\x18\x0e \x01(\r\x12\x15\n\rnative_height\x18\x0f \x01(\r\x12/\n\x0cregistry_lag\x18\x10 \x01(\x0b\x32\x19.google.protobuf.Duration\x12*\n\x0bmemory_plan\x18\x11 \x01(\x0b\x32\x15.tabard.v1.MemoryPlan\x12\x16\n\x0emerged_digests\x18\x12 \x03(\t\x12.\n\x0f\x62\x61se_prediction\x18\x13 \x01(\x0e\x32\x15.tabard.v1.Prediction\x12\x15\n\rbase_zero_snr\x18\x14 \x01(\x08\x12\x14\n\x0c\x62\x61se_remarks\x18\x15 \x03(\t\x12%\n\x05state\x18\x16 \x01(\x0e\x32\x16.tabard.v1.ServerState\x12 \n\x06\x63\x61uses\x18\x17 \x03(\x0b\x32\x10.tabard.v1.Cause\x12\x10\n\x08identity\x18\x18 \x03(\t\x12\x0e\n\x06traces\x18\x19 \x01(\x08\x12&\n\x07tenants\x18\x1a \x03(\x0b\x32\x15.tabard.v1.TenantLoad\x12\r\n\x05steps\x18\x1b \x01(\x04\x12\x11\n\trow_steps\x18\x1c \x01(\x04\x12+\n\x04\x63\x32pa\x18  \x01(\x0b\x32\x1d.tabard.v1.ContentCredentials\x12&\n\x06safety\x18! \x01(\x0b\x32\x16.tabard.v1.SafetyCheck\"i\n\x12\x43ontentCredentials\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\talgorithm\x18\x03 \x01(\t\"e\n\x0bSafetyCheck\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06policy\x18\x02 \x01(\t\x12&\n\x06labels\x18\x03 \x03(\x0b\x32\x16.tabard.v1.SafetyLabel\x12\x0f\n\x07\x66\x61ilure\x18\x04 \x01(\t\"/\n\x0bSafetyLabel\x12\r\n\x05label\x18\x01 \x01(\t\x12\x11\n\tthreshold\x18\x02 \x01(\x01\"H\n\nTenantLoad\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x14\n\x0crows_waiting\x18\x02 \x01(\r\x12\x14\n\x0crows_running\x18\x03 \x01(\r\"|\n\x05\x43\x61use\x12%\n\x05state\x18\x01 \x01(\x0e\x32\x16.tabard.v1.ServerState\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12+\n\x08\x64uration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x0f\n\rVerifyRequest\"o\n\x0eVerifyResponse\x12\x30\n\ncomponents\x18\x01 \x03(\x0b\x32\x1c.tabard.v1.VerifiedComponent\x12+\n\x08\x64uration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"]\n\x11VerifiedComponent\x12\x11\n\tcomponent\x18\x01 \x01(\t\x12\x1a\n\x12loaded_fingerprint\x18\x02 \x01(\t\x12\x19\n\x11\x66ound_fingerprint\x18\x03 \x01(\t\"\xb7\x01\n\nMemoryPlan\x12\x12\n\nbase_bytes\x18\x01 \x01(\x04\x12\x12\n\nslot_bytes\x18\x02 \x01(\x04\x12\x14\n\x0cmerged_bytes\x18\x03 \x01(\x04\x12\x16\n\x0egathered_bytes\x18\x04 \x01(\x04\x12\x18\n\x10\x61\x63tivation_bytes\x18\x05 \x01(\x04\x12\x12\n\nfree_bytes\x18\x06 \x01(\x04\x12\x15\n\rrows_per_step\x18\x07 \x01(\r\x12\x0e\n\x06\x63hosen\x18\x08 \x03(\t\"z\n\x08Resident\x12\x0f\n\x07\x61\x64\x61pter\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x1d\n\x04tier\x18\x04 \x01(\x0e\x32\x0f.tabard.v1.Tier\x12\r\n\x05\x62ytes\x18\x05 \x01(\x04\x12\x0e\n\x06leases\x18\x06 \x01(\r\"\x1f\n\x0bWarmRequest\x12\x10\n\x03ref\x18\x01 \x01(\tB\x03\xe0\x41\x02\"5\n\x0cWarmResponse\x12%\n\x08resident\x18\x01 \x01(\x0b\x32\x13.tabard.v1.Resident\"<\n\x0c\x44rainRequest\x12,\n\x04wait\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationB\x03\xe0\x41\x01\"\"\n\rDrainResponse\x12\x11\n\tjobs_left\x18\x01 \x01(\r*\xc8\x01\n\x0bServerState\x12\x1c\n\x18SERVER_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15SERVER_STATE_STARTING\x10\x01\x12\x19\n\x15SERVER_STATE_DRAINING\x10\x02\x12\x18\n\x14SERVER_STATE_STALLED\x10\x03\x12\x16\n\x12SERVER_STATE_STALE\x10\x04\x12\x19\n\x15SERVER_STATE_DEGRADED\x10\x05\x12\x18\n\x14SERVER_STATE_SERVING\x10\x06*t\n\nPrediction\x12\x1a\n\x16PREDICTION_UNSPECIFIED\x10\x00\x12\x16\n\x12PREDICTION_EPSILON\x10\x01\x12\x1b\n\x17PREDICTION_V_PREDICTION\x10\x02\x12\x15\n\x11PREDICTION_SAMPLE\x10\x03*:\n\x04Tier\x12\x14\n\x10TIER_UNSPECIFIED\x10\x00\x12\r\n\tTIER_HOST\x10\x01\x12\r\n\tTIER_SLOT\x10\x02\x32\x8f\x02\n\x11OperationsService\x12\x46\n\tGetStatus\x12\x1b.tabard.v1.GetStatusRequest\x1a\x1c.tabard.v1.GetStatusResponse\x12=\n\x06Verify\x12\x18.tabard.v1.VerifyRequest\x1a\x19.tabard.v1.VerifyResponse\x12\x37\n\x04Warm\x12\x16.tabard.v1.WarmRequest\x1a\x17.tabard.v1.WarmResponse\x12:\n\x05\x44rain\x12\x17.tabard.v1.DrainRequest\x1a\x18.tabard.v1.DrainResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"tabard/v1/operations_service.proto\x12\ttabard.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x12\n\x10GetStatusRequest\"\xb0\x07\n\x11GetStatusResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x13\n\x0b\x62\x61se_family\x18\x02 \x01(\t\x12\x18\n\x10\x62\x61se_fingerprint\x18\x03 \x01(\t\x12\x13\n\x0b\x62\x61se_source\x18\x04 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x05 \x01(\t\x12\x13\n\x0bregistry_id\x18\x06 \x01(\t\x12\x14\n\x0cregistry_seq\x18\x07 \x01(\x04\x12\x14\n\x0crows_waiting\x18\x08 \x01(\r\x12\x14\n\x0crows_running\x18\t \x01(\r\x12\x10\n\x08\x64raining\x18\n \x01(\x08\x12&\n\tresidents\x18\x0b \x03(\x0b\x32\x13.tabard.v1.Resident\x12\x10\n\x08samplers\x18\x0c \x03(\t\x12)\n\x06uptime\x18\r \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0cnative_width\x18\x0e \x01(\r\x12\x15\n\rnative_height\x18\x0f \x01(\r\x12/\n\x0cregistry_lag\x18\x10 \x01(\x0b\x32\x19.google.protobuf.Duration\x12*\n\x0bmemory_plan\x18\x11 \x01(\x0b\x32\x15.tabard.v1.MemoryPlan\x12\x16\n\x0emerged_digests\x18\x12 \x03(\t\x12.\n\x0f\x62\x61se_prediction\x18\x13 \x01(\x0e\x32\x15.tabard.v1.Prediction\x12\x15\n\rbase_zero_snr\x18\x14 \x01(\x08\x12\x14\n\x0c\x62\x61se_remarks\x18\x15 \x03(\t\x12%\n\x05state\x18\x16 \x01(\x0e\x32\x16.tabard.v1.ServerState\x12 \n\x06\x63\x61uses\x18\x17 \x03(\x0b\x32\x10.tabard.v1.Cause\x12\x10\n\x08identity\x18\x18 \x03(\t\x12\x0e\n\x06traces\x18\x19 \x01(\x08\x12&\n\x07tenants\x18\x1a \x03(\x0b\x32\x15.tabard.v1.TenantLoad\x12\r\n\x05steps\x18\x1b \x01(\x04\x12\x11\n\trow_steps\x18\x1c \x01(\x04\x12\x32\n\x0fsampler_options\x18\x1d \x03(\x0b\x32\x19.tabard.v1.SamplerOptions\x12+\n\tschedules\x18\x1e \x03(\x0b\x32\x18.tabard.v1.ScheduleNames\x12+\n\x04\x63\x32pa\x18  \x01(\x0b\x32\x1d.tabard.v1.ContentCredentials\x12&\n\x06safety\x18! \x01(\x0b\x32\x16.tabard.v1.SafetyCheck\"j\n\x0eSamplerOptions\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x19\n\x11timestep_spacings\x18\x03 \x03(\t\x12\x11\n\tschedules\x18\x04 \x03(\t\x12\r\n\x05takes\x18\x05 \x03(\t\"=\n\rScheduleNames\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0f\n\x07\x61liases\x18\x03 \x03(\t\"i\n\x12\x43ontentCredentials\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\talgorithm\x18\x03 \x01(\t\"e\n\x0bSafetyCheck\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06policy\x18\x02 \x01(\t\x12&\n\x06labels\x18\x03 \x03(\x0b\x32\x16.tabard.v1.SafetyLabel\x12\x0f\n\x07\x66\x61ilure\x18\x04 \x01(\t\"/\n\x0bSafetyLabel\x12\r\n\x05label\x18\x01 \x01(\t\x12\x11\n\tthreshold\x18\x02 \x01(\x01\"H\n\nTenantLoad\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x14\n\x0crows_waiting\x18\x02 \x01(\r\x12\x14\n\x0crows_running\x18\x03 \x01(\r\"|\n\x05\x43\x61use\x12%\n\x05state\x18\x01 \x01(\x0e\x32\x16.tabard.v1.ServerState\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12+\n\x08\x64uration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x0f\n\rVerifyRequest\"o\n\x0eVerifyResponse\x12\x30\n\ncomponents\x18\x01 \x03(\x0b\x32\x1c.tabard.v1.VerifiedComponent\x12+\n\x08\x64uration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"]\n\x11VerifiedComponent\x12\x11\n\tcomponent\x18\x01 \x01(\t\x12\x1a\n\x12loaded_fingerprint\x18\x02 \x01(\t\x12\x19\n\x11\x66ound_fingerprint\x18\x03 \x01(\t\"\xcd\x01\n\nMemoryPlan\x12\x12\n\nbase_bytes\x18\x01 \x01(\x04\x12\x12\n\nslot_bytes\x18\x02 \x01(\x04\x12\x14\n\x0cmerged_bytes\x18\x03 \x01(\x04\x12\x16\n\x0egathered_bytes\x18\x04 \x01(\x04\x12\x18\n\x10\x61\x63tivation_bytes\x18\x05 \x01(\x04\x12\x12\n\nfree_bytes\x18\x06 \x01(\x04\x12\x15\n\rrows_per_step\x18\x07 \x01(\r\x12\x0e\n\x06\x63hosen\x18\x08 \x03(\t\x12\x14\n\x0cpacked_bytes\x18\t \x01(\x04\"z\n\x08Resident\x12\x0f\n\x07\x61\x64\x61pter\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x1d\n\x04tier\x18\x04 \x01(\x0e\x32\x0f.tabard.v1.Tier\x12\r\n\x05\x62ytes\x18\x05 \x01(\x04\x12\x0e\n\x06leases\x18\x06 \x01(\r\"\x1f\n\x0bWarmRequest\x12\x10\n\x03ref\x18\x01 \x01(\tB\x03\xe0\x41\x02\"5\n\x0cWarmResponse\x12%\n\x08resident\x18\x01 \x01(\x0b\x32\x13.tabard.v1.Resident\"<\n\x0c\x44rainRequest\x12,\n\x04wait\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationB\x03\xe0\x41\x01\"\"\n\rDrainResponse\x12\x11\n\tjobs_left\x18\x01 \x01(\r\"\x15\n\x13ListReplicasRequest\"f\n\x14ListReplicasResponse\x12$\n\x08replicas\x18\x01 \x03(\x0b\x32\x12.tabard.v1.Replica\x12\x12\n\nreplica_id\x18\x02 \x01(\t\x12\x14\n\x0cregistry_seq\x18\x03 \x01(\x04\"\xfc\x03\n\x07Replica\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x0c\n\x04host\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x16\n\x0erecord_version\x18\x05 \x01(\r\x12\x13\n\x0b\x62\x61se_family\x18\x06 \x01(\t\x12\x18\n\x10\x62\x61se_fingerprint\x18\x07 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x08 \x01(\t\x12%\n\x05state\x18\t \x01(\x0e\x32\x16.tabard.v1.ServerState\x12.\n\nstart_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x03\x61ge\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08interval\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07is_lost\x18\r \x01(\x08\x12\x14\n\x0cregistry_seq\x18\x0e \x01(\x04\x12/\n\x0cregistry_lag\x18\x0f \x01(\x0b\x32\x19.google.protobuf.Duration\x12.\n\x0b\x63lock_ahead\x18\x10 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0crows_waiting\x18\x11 \x01(\r\x12\x14\n\x0crows_running\x18\x12 \x01(\r*\xc8\x01\n\x0bServerState\x12\x1c\n\x18SERVER_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15SERVER_STATE_STARTING\x10\x01\x12\x19\n\x15SERVER_STATE_DRAINING\x10\x02\x12\x18\n\x14SERVER_STATE_STALLED\x10\x03\x12\x16\n\x12SERVER_STATE_STALE\x10\x04\x12\x19\n\x15SERVER_STATE_DEGRADED\x10\x05\x12\x18\n\x14SERVER_STATE_SERVING\x10\x06*t\n\nPrediction\x12\x1a\n\x16PREDICTION_UNSPECIFIED\x10\x00\x12\x16\n\x12PREDICTION_EPSILON\x10\x01\x12\x1b\n\x17PREDICTION_V_PREDICTION\x10\x02\x12\x15\n\x11PREDICTION_SAMPLE\x10\x03*:\n\x04Tier\x12\x14\n\x10TIER_UNSPECIFIED\x10\x00\x12\r\n\tTIER_HOST\x10\x01\x12\r\n\tTIER_SLOT\x10\x02\x32\xe0\x02\n\x11OperationsService\x12\x46\n\tGetStatus\x12\x1b.tabard.v1.GetStatusRequest\x1a\x1c.tabard.v1.GetStatusResponse\x12=\n\x06Verify\x12\x18.tabard.v1.VerifyRequest\x1a\x19.tabard.v1.VerifyResponse\x12\x37\n\x04Warm\x12\x16.tabard.v1.WarmRequest\x1a\x17.tabard.v1.WarmResponse\x12:\n\x05\x44rain\x12\x17.tabard.v1.DrainRequest\x1a\x18.tabard.v1.DrainResponse\x12O\n\x0cListReplicas\x12\x1e.tabard.v1.ListReplicasRequest\x1a\x1f.tabard.v1.ListReplicasResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,44 +38,54 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WARMREQUEST'].fields_by_name['ref']._serialized_options = b'\340A\002'
   _globals['_DRAINREQUEST'].fields_by_name['wait']._loaded_options = None
   _globals['_DRAINREQUEST'].fields_by_name['wait']._serialized_options = b'\340A\001'
-  _globals['_SERVERSTATE']._serialized_start=2198
-  _globals['_SERVERSTATE']._serialized_end=2398
-  _globals['_PREDICTION']._serialized_start=2400
-  _globals['_PREDICTION']._serialized_end=2516
-  _globals['_TIER']._serialized_start=2518
-  _globals['_TIER']._serialized_end=2576
+  _globals['_SERVERSTATE']._serialized_start=3126
+  _globals['_SERVERSTATE']._serialized_end=3326
+  _globals['_PREDICTION']._serialized_start=3328
+  _globals['_PREDICTION']._serialized_end=3444
+  _globals['_TIER']._serialized_start=3446
+  _globals['_TIER']._serialized_end=3504
   _globals['_GETSTATUSREQUEST']._serialized_start=147
   _globals['_GETSTATUSREQUEST']._serialized_end=165
   _globals['_GETSTATUSRESPONSE']._serialized_start=168
-  _globals['_GETSTATUSRESPONSE']._serialized_end=1015
-  _globals['_CONTENTCREDENTIALS']._serialized_start=1017
-  _globals['_CONTENTCREDENTIALS']._serialized_end=1122
-  _globals['_SAFETYCHECK']._serialized_start=1124
-  _globals['_SAFETYCHECK']._serialized_end=1225
-  _globals['_SAFETYLABEL']._serialized_start=1227
-  _globals['_SAFETYLABEL']._serialized_end=1274
-  _globals['_TENANTLOAD']._serialized_start=1276
-  _globals['_TENANTLOAD']._serialized_end=1348
-  _globals['_CAUSE']._serialized_start=1350
-  _globals['_CAUSE']._serialized_end=1474
-  _globals['_VERIFYREQUEST']._serialized_start=1476
-  _globals['_VERIFYREQUEST']._serialized_end=1491
-  _globals['_VERIFYRESPONSE']._serialized_start=1493
-  _globals['_VERIFYRESPONSE']._serialized_end=1604
-  _globals['_VERIFIEDCOMPONENT']._serialized_start=1606
-  _globals['_VERIFIEDCOMPONENT']._serialized_end=1699
-  _globals['_MEMORYPLAN']._serialized_start=1702
-  _globals['_MEMORYPLAN']._serialized_end=1885
-  _globals['_RESIDENT']._serialized_start=1887
-  _globals['_RESIDENT']._serialized_end=2009
-  _globals['_WARMREQUEST']._serialized_start=2011
-  _globals['_WARMREQUEST']._serialized_end=2042
-  _globals['_WARMRESPONSE']._serialized_start=2044
-  _globals['_WARMRESPONSE']._serialized_end=2097
-  _globals['_DRAINREQUEST']._serialized_start=2099
-  _globals['_DRAINREQUEST']._serialized_end=2159
-  _globals['_DRAINRESPONSE']._serialized_start=2161
-  _globals['_DRAINRESPONSE']._serialized_end=2195
-  _globals['_OPERATIONSSERVICE']._serialized_start=2579
-  _globals['_OPERATIONSSERVICE']._serialized_end=2850
+  _globals['_GETSTATUSRESPONSE']._serialized_end=1112
+  _globals['_SAMPLEROPTIONS']._serialized_start=1114
+  _globals['_SAMPLEROPTIONS']._serialized_end=1220
+  _globals['_SCHEDULENAMES']._serialized_start=1222
+  _globals['_SCHEDULENAMES']._serialized_end=1283
+  _globals['_CONTENTCREDENTIALS']._serialized_start=1285
+  _globals['_CONTENTCREDENTIALS']._serialized_end=1390
+  _globals['_SAFETYCHECK']._serialized_start=1392
+  _globals['_SAFETYCHECK']._serialized_end=1493
+  _globals['_SAFETYLABEL']._serialized_start=1495
+  _globals['_SAFETYLABEL']._serialized_end=1542
+  _globals['_TENANTLOAD']._serialized_start=1544
+  _globals['_TENANTLOAD']._serialized_end=1616
+  _globals['_CAUSE']._serialized_start=1618
+  _globals['_CAUSE']._serialized_end=1742
+  _globals['_VERIFYREQUEST']._serialized_start=1744
+  _globals['_VERIFYREQUEST']._serialized_end=1759
+  _globals['_VERIFYRESPONSE']._serialized_start=1761
+  _globals['_VERIFYRESPONSE']._serialized_end=1872
+  _globals['_VERIFIEDCOMPONENT']._serialized_start=1874
+  _globals['_VERIFIEDCOMPONENT']._serialized_end=1967
+  _globals['_MEMORYPLAN']._serialized_start=1970
+  _globals['_MEMORYPLAN']._serialized_end=2175
+  _globals['_RESIDENT']._serialized_start=2177
+  _globals['_RESIDENT']._serialized_end=2299
+  _globals['_WARMREQUEST']._serialized_start=2301
+  _globals['_WARMREQUEST']._serialized_end=2332
+  _globals['_WARMRESPONSE']._serialized_start=2334
+  _globals['_WARMRESPONSE']._serialized_end=2387
+  _globals['_DRAINREQUEST']._serialized_start=2389
+  _globals['_DRAINREQUEST']._serialized_end=2449
+  _globals['_DRAINRESPONSE']._serialized_start=2451
+  _globals['_DRAINRESPONSE']._serialized_end=2485
+  _globals['_LISTREPLICASREQUEST']._serialized_start=2487
+  _globals['_LISTREPLICASREQUEST']._serialized_end=2508
+  _globals['_LISTREPLICASRESPONSE']._serialized_start=2510
+  _globals['_LISTREPLICASRESPONSE']._serialized_end=2612
+  _globals['_REPLICA']._serialized_start=2615
+  _globals['_REPLICA']._serialized_end=3123
+  _globals['_OPERATIONSSERVICE']._serialized_start=3507
+  _globals['_OPERATIONSSERVICE']._serialized_end=3859
 # @@protoc_insertion_point(module_scope)

@@ -51,7 +51,7 @@ class GetStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetStatusResponse(_message.Message):
-    __slots__ = ("version", "base_family", "base_fingerprint", "base_source", "device", "registry_id", "registry_seq", "rows_waiting", "rows_running", "draining", "residents", "samplers", "uptime", "native_width", "native_height", "registry_lag", "memory_plan", "merged_digests", "base_prediction", "base_zero_snr", "base_remarks", "state", "causes", "identity", "traces", "tenants", "steps", "row_steps", "c2pa", "safety")
+    __slots__ = ("version", "base_family", "base_fingerprint", "base_source", "device", "registry_id", "registry_seq", "rows_waiting", "rows_running", "draining", "residents", "samplers", "uptime", "native_width", "native_height", "registry_lag", "memory_plan", "merged_digests", "base_prediction", "base_zero_snr", "base_remarks", "state", "causes", "identity", "traces", "tenants", "steps", "row_steps", "sampler_options", "schedules", "c2pa", "safety")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     BASE_FAMILY_FIELD_NUMBER: _ClassVar[int]
     BASE_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
@@ -80,6 +80,8 @@ class GetStatusResponse(_message.Message):
     TENANTS_FIELD_NUMBER: _ClassVar[int]
     STEPS_FIELD_NUMBER: _ClassVar[int]
     ROW_STEPS_FIELD_NUMBER: _ClassVar[int]
+    SAMPLER_OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    SCHEDULES_FIELD_NUMBER: _ClassVar[int]
     C2PA_FIELD_NUMBER: _ClassVar[int]
     SAFETY_FIELD_NUMBER: _ClassVar[int]
     version: str
@@ -110,9 +112,35 @@ class GetStatusResponse(_message.Message):
     tenants: _containers.RepeatedCompositeFieldContainer[TenantLoad]
     steps: int
     row_steps: int
+    sampler_options: _containers.RepeatedCompositeFieldContainer[SamplerOptions]
+    schedules: _containers.RepeatedCompositeFieldContainer[ScheduleNames]
     c2pa: ContentCredentials
     safety: SafetyCheck
-    def __init__(self, version: _Optional[str] = ..., base_family: _Optional[str] = ..., base_fingerprint: _Optional[str] = ..., base_source: _Optional[str] = ..., device: _Optional[str] = ..., registry_id: _Optional[str] = ..., registry_seq: _Optional[int] = ..., rows_waiting: _Optional[int] = ..., rows_running: _Optional[int] = ..., draining: bool = ..., residents: _Optional[_Iterable[_Union[Resident, _Mapping]]] = ..., samplers: _Optional[_Iterable[str]] = ..., uptime: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., native_width: _Optional[int] = ..., native_height: _Optional[int] = ..., registry_lag: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., memory_plan: _Optional[_Union[MemoryPlan, _Mapping]] = ..., merged_digests: _Optional[_Iterable[str]] = ..., base_prediction: _Optional[_Union[Prediction, str]] = ..., base_zero_snr: bool = ..., base_remarks: _Optional[_Iterable[str]] = ..., state: _Optional[_Union[ServerState, str]] = ..., causes: _Optional[_Iterable[_Union[Cause, _Mapping]]] = ..., identity: _Optional[_Iterable[str]] = ..., traces: bool = ..., tenants: _Optional[_Iterable[_Union[TenantLoad, _Mapping]]] = ..., steps: _Optional[int] = ..., row_steps: _Optional[int] = ..., c2pa: _Optional[_Union[ContentCredentials, _Mapping]] = ..., safety: _Optional[_Union[SafetyCheck, _Mapping]] = ...) -> None: ...
+    def __init__(self, version: _Optional[str] = ..., base_family: _Optional[str] = ..., base_fingerprint: _Optional[str] = ..., base_source: _Optional[str] = ..., device: _Optional[str] = ..., registry_id: _Optional[str] = ..., registry_seq: _Optional[int] = ..., rows_waiting: _Optional[int] = ..., rows_running: _Optional[int] = ..., draining: bool = ..., residents: _Optional[_Iterable[_Union[Resident, _Mapping]]] = ..., samplers: _Optional[_Iterable[str]] = ..., uptime: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., native_width: _Optional[int] = ..., native_height: _Optional[int] = ..., registry_lag: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., memory_plan: _Optional[_Union[MemoryPlan, _Mapping]] = ..., merged_digests: _Optional[_Iterable[str]] = ..., base_prediction: _Optional[_Union[Prediction, str]] = ..., base_zero_snr: bool = ..., base_remarks: _Optional[_Iterable[str]] = ..., state: _Optional[_Union[ServerState, str]] = ..., causes: _Optional[_Iterable[_Union[Cause, _Mapping]]] = ..., identity: _Optional[_Iterable[str]] = ..., traces: bool = ..., tenants: _Optional[_Iterable[_Union[TenantLoad, _Mapping]]] = ..., steps: _Optional[int] = ..., row_steps: _Optional[int] = ..., sampler_options: _Optional[_Iterable[_Union[SamplerOptions, _Mapping]]] = ..., schedules: _Optional[_Iterable[_Union[ScheduleNames, _Mapping]]] = ..., c2pa: _Optional[_Union[ContentCredentials, _Mapping]] = ..., safety: _Optional[_Union[SafetyCheck, _Mapping]] = ...) -> None: ...
+
+class SamplerOptions(_message.Message):
+    __slots__ = ("name", "title", "timestep_spacings", "schedules", "takes")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    TIMESTEP_SPACINGS_FIELD_NUMBER: _ClassVar[int]
+    SCHEDULES_FIELD_NUMBER: _ClassVar[int]
+    TAKES_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    title: str
+    timestep_spacings: _containers.RepeatedScalarFieldContainer[str]
+    schedules: _containers.RepeatedScalarFieldContainer[str]
+    takes: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., title: _Optional[str] = ..., timestep_spacings: _Optional[_Iterable[str]] = ..., schedules: _Optional[_Iterable[str]] = ..., takes: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ScheduleNames(_message.Message):
+    __slots__ = ("name", "title", "aliases")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    ALIASES_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    title: str
+    aliases: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., title: _Optional[str] = ..., aliases: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ContentCredentials(_message.Message):
     __slots__ = ("subject", "expire_time", "algorithm")
@@ -189,7 +217,7 @@ class VerifiedComponent(_message.Message):
     def __init__(self, component: _Optional[str] = ..., loaded_fingerprint: _Optional[str] = ..., found_fingerprint: _Optional[str] = ...) -> None: ...
 
 class MemoryPlan(_message.Message):
-    __slots__ = ("base_bytes", "slot_bytes", "merged_bytes", "gathered_bytes", "activation_bytes", "free_bytes", "rows_per_step", "chosen")
+    __slots__ = ("base_bytes", "slot_bytes", "merged_bytes", "gathered_bytes", "activation_bytes", "free_bytes", "rows_per_step", "chosen", "packed_bytes")
     BASE_BYTES_FIELD_NUMBER: _ClassVar[int]
     SLOT_BYTES_FIELD_NUMBER: _ClassVar[int]
     MERGED_BYTES_FIELD_NUMBER: _ClassVar[int]
@@ -198,6 +226,7 @@ class MemoryPlan(_message.Message):
     FREE_BYTES_FIELD_NUMBER: _ClassVar[int]
     ROWS_PER_STEP_FIELD_NUMBER: _ClassVar[int]
     CHOSEN_FIELD_NUMBER: _ClassVar[int]
+    PACKED_BYTES_FIELD_NUMBER: _ClassVar[int]
     base_bytes: int
     slot_bytes: int
     merged_bytes: int
@@ -206,7 +235,8 @@ class MemoryPlan(_message.Message):
     free_bytes: int
     rows_per_step: int
     chosen: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, base_bytes: _Optional[int] = ..., slot_bytes: _Optional[int] = ..., merged_bytes: _Optional[int] = ..., gathered_bytes: _Optional[int] = ..., activation_bytes: _Optional[int] = ..., free_bytes: _Optional[int] = ..., rows_per_step: _Optional[int] = ..., chosen: _Optional[_Iterable[str]] = ...) -> None: ...
+    packed_bytes: int
+    def __init__(self, base_bytes: _Optional[int] = ..., slot_bytes: _Optional[int] = ..., merged_bytes: _Optional[int] = ..., gathered_bytes: _Optional[int] = ..., activation_bytes: _Optional[int] = ..., free_bytes: _Optional[int] = ..., rows_per_step: _Optional[int] = ..., chosen: _Optional[_Iterable[str]] = ..., packed_bytes: _Optional[int] = ...) -> None: ...
 
 class Resident(_message.Message):
     __slots__ = ("adapter", "version", "digest", "tier", "bytes", "leases")
@@ -247,3 +277,57 @@ class DrainResponse(_message.Message):
     JOBS_LEFT_FIELD_NUMBER: _ClassVar[int]
     jobs_left: int
     def __init__(self, jobs_left: _Optional[int] = ...) -> None: ...
+
+class ListReplicasRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListReplicasResponse(_message.Message):
+    __slots__ = ("replicas", "replica_id", "registry_seq")
+    REPLICAS_FIELD_NUMBER: _ClassVar[int]
+    REPLICA_ID_FIELD_NUMBER: _ClassVar[int]
+    REGISTRY_SEQ_FIELD_NUMBER: _ClassVar[int]
+    replicas: _containers.RepeatedCompositeFieldContainer[Replica]
+    replica_id: str
+    registry_seq: int
+    def __init__(self, replicas: _Optional[_Iterable[_Union[Replica, _Mapping]]] = ..., replica_id: _Optional[str] = ..., registry_seq: _Optional[int] = ...) -> None: ...
+
+class Replica(_message.Message):
+    __slots__ = ("id", "address", "host", "version", "record_version", "base_family", "base_fingerprint", "device", "state", "start_time", "age", "interval", "is_lost", "registry_seq", "registry_lag", "clock_ahead", "rows_waiting", "rows_running")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    HOST_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    RECORD_VERSION_FIELD_NUMBER: _ClassVar[int]
+    BASE_FAMILY_FIELD_NUMBER: _ClassVar[int]
+    BASE_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    DEVICE_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
+    AGE_FIELD_NUMBER: _ClassVar[int]
+    INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    IS_LOST_FIELD_NUMBER: _ClassVar[int]
+    REGISTRY_SEQ_FIELD_NUMBER: _ClassVar[int]
+    REGISTRY_LAG_FIELD_NUMBER: _ClassVar[int]
+    CLOCK_AHEAD_FIELD_NUMBER: _ClassVar[int]
+    ROWS_WAITING_FIELD_NUMBER: _ClassVar[int]
+    ROWS_RUNNING_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    address: str
+    host: str
+    version: str
+    record_version: int
+    base_family: str
+    base_fingerprint: str
+    device: str
+    state: ServerState
+    start_time: _timestamp_pb2.Timestamp
+    age: _duration_pb2.Duration
+    interval: _duration_pb2.Duration
+    is_lost: bool
+    registry_seq: int
+    registry_lag: _duration_pb2.Duration
+    clock_ahead: _duration_pb2.Duration
+    rows_waiting: int
+    rows_running: int
+    def __init__(self, id: _Optional[str] = ..., address: _Optional[str] = ..., host: _Optional[str] = ..., version: _Optional[str] = ..., record_version: _Optional[int] = ..., base_family: _Optional[str] = ..., base_fingerprint: _Optional[str] = ..., device: _Optional[str] = ..., state: _Optional[_Union[ServerState, str]] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., age: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., interval: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., is_lost: bool = ..., registry_seq: _Optional[int] = ..., registry_lag: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., clock_ahead: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., rows_waiting: _Optional[int] = ..., rows_running: _Optional[int] = ...) -> None: ...

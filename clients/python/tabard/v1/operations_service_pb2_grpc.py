@@ -55,6 +55,11 @@ class OperationsServiceStub(object):
                 request_serializer=tabard_dot_v1_dot_operations__service__pb2.DrainRequest.SerializeToString,
                 response_deserializer=tabard_dot_v1_dot_operations__service__pb2.DrainResponse.FromString,
                 _registered_method=True)
+        self.ListReplicas = channel.unary_unary(
+                '/tabard.v1.OperationsService/ListReplicas',
+                request_serializer=tabard_dot_v1_dot_operations__service__pb2.ListReplicasRequest.SerializeToString,
+                response_deserializer=tabard_dot_v1_dot_operations__service__pb2.ListReplicasResponse.FromString,
+                _registered_method=True)
 
 
 class OperationsServiceServicer(object):
@@ -90,6 +95,14 @@ class OperationsServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListReplicas(self, request, context):
+        """List the servers of this registry, as each told of itself last. One that has not told for long may be gone, or cannot
+        reach the store.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OperationsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -112,6 +125,11 @@ def add_OperationsServiceServicer_to_server(servicer, server):
                     servicer.Drain,
                     request_deserializer=tabard_dot_v1_dot_operations__service__pb2.DrainRequest.FromString,
                     response_serializer=tabard_dot_v1_dot_operations__service__pb2.DrainResponse.SerializeToString,
+            ),
+            'ListReplicas': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReplicas,
+                    request_deserializer=tabard_dot_v1_dot_operations__service__pb2.ListReplicasRequest.FromString,
+                    response_serializer=tabard_dot_v1_dot_operations__service__pb2.ListReplicasResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -223,6 +241,33 @@ class OperationsService(object):
             '/tabard.v1.OperationsService/Drain',
             tabard_dot_v1_dot_operations__service__pb2.DrainRequest.SerializeToString,
             tabard_dot_v1_dot_operations__service__pb2.DrainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListReplicas(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tabard.v1.OperationsService/ListReplicas',
+            tabard_dot_v1_dot_operations__service__pb2.ListReplicasRequest.SerializeToString,
+            tabard_dot_v1_dot_operations__service__pb2.ListReplicasResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -24,8 +24,9 @@ from tabard_web.a1111.overrides import (
     require_unchanged,
 )
 from tabard_web.a1111.requests import read_base64
-from tabard_web.a1111.samplers import SCHEDULERS, list_samplers
+from tabard_web.a1111.samplers import list_samplers, list_schedulers
 from tabard_web.caller import Token
+from tabard_web.front.said_once import door
 from tabard_web.pictures.studio import Studio
 from tabard_web.upstream import Upstream
 
@@ -67,7 +68,7 @@ class CatalogueDoor:
     @property
     def router(self) -> APIRouter:
         """The paths."""
-        router = APIRouter(prefix="/sdapi/v1", tags=["a1111"], responses=FAILURES)
+        router = door(prefix="/sdapi/v1", tags=["a1111"], responses=FAILURES)
         for path, answer in (
             ("/samplers", self.samplers),
             ("/schedulers", self.schedulers),
@@ -84,11 +85,12 @@ class CatalogueDoor:
     async def samplers(self, token: Token) -> list[dict[str, Any]]:
         """List the samplers."""
         async with self._upstream.client(token) as client:
-            return list(list_samplers((await client.status()).samplers))
+            return list(list_samplers(await client.status()))
 
-    async def schedulers(self) -> list[dict[str, Any]]:
+    async def schedulers(self, token: Token) -> list[dict[str, Any]]:
         """List the schedules."""
-        return [dict(one) for one in SCHEDULERS]
+        async with self._upstream.client(token) as client:
+            return list(list_schedulers(await client.status()))
 
     async def sd_models(self, token: Token) -> list[dict[str, Any]]:
         """List the one base."""
@@ -104,10 +106,12 @@ class CatalogueDoor:
             return list(_loras(await client.list(all_releases=False)))
 
     async def embeddings(self, token: Token) -> dict[str, dict[str, Any]]:
-        """List the embeddings; a prompt names them as `embedding:NAME`."""
+        """List the embeddings by what wears them: a UI puts that into a prompt as it stands."""
         async with self._upstream.client(token) as client:
             lines = list(_channels(await client.list(all_releases=False)))
-        loaded = {name: _embedding(one) for name, one in lines if one.kind == _EMBEDDING}
+        loaded = {
+            f"embedding:{name}": _embedding(one) for name, one in lines if one.kind == _EMBEDDING
+        }
         return {"loaded": loaded, "skipped": {}}
 
     async def options(self, token: Token) -> dict[str, Any]:

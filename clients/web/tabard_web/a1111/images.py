@@ -21,6 +21,7 @@ from tabard_web.a1111.requests import Img2Img, Txt2Img
 from tabard_web.a1111.running import Drawing, Running
 from tabard_web.a1111.tags import with_whole_names
 from tabard_web.caller import Token
+from tabard_web.front.said_once import door
 from tabard_web.gone import unless_gone
 from tabard_web.upstream import Upstream
 
@@ -72,7 +73,7 @@ class ImagesDoor:
     @property
     def router(self) -> APIRouter:
         """The paths."""
-        router = APIRouter(prefix="/sdapi/v1", tags=["a1111"], responses=FAILURES)
+        router = door(prefix="/sdapi/v1", tags=["a1111"], responses=FAILURES)
         router.add_api_route("/txt2img", self.txt2img, methods=["POST"])
         router.add_api_route("/img2img", self.img2img, methods=["POST"])
         router.add_api_route("/progress", self.progress, methods=["GET"])

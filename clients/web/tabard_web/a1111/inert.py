@@ -51,8 +51,13 @@ def _empty_scripts(value: Any) -> bool:
     """Say whether no script is asked for: those that are named have nothing to do."""
     if not isinstance(value, dict):
         return False
-    said = [one.get("args") if isinstance(one, dict) else one for one in value.values()]
-    return all(args in (None, [], {}) for args in said)
+    return all(_is_idle(one) for one in value.values())
+
+
+def _is_idle(script: Any) -> bool:
+    if isinstance(script, dict):
+        return all(name == "args" and args in (None, [], {}) for name, args in script.items())
+    return script in (None, [])
 
 
 _HIRES = (

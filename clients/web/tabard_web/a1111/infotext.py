@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from tabard import GeneratedImage
-from tabard_web.a1111.samplers import title_of
-from tabard_web.pictures.formats import read_words
+from tabard.pictures.words import read_words
 
-_FACT = re.compile(r'\s*([\w ]{1,64}):\s*("(?:\\.|[^\\"])*"|[^,]*)(?:,|$)')
+# A name begins where no name goes on, so that a long text without facts is walked only once.
+_FACT = re.compile(r'(?<![\w ])([\w ]{1,64}):\s*("(?:\\.|[^\\"])*"|[^,]*)(?:,|$)')
 _NEGATIVE = "Negative prompt: "
 
 
@@ -39,6 +39,7 @@ def tell_images(images: Sequence[GeneratedImage]) -> dict[str, Any]:
     count = len(images)
     prompt, negative = str(first.get("prompt", "")), str(first.get("negative_prompt", ""))
     base = first.get("base", {})
+    infotexts = [read_words(image.content).get("parameters", "") for image in images]
     return {
         "prompt": prompt,
         "all_prompts": [prompt] * count,
@@ -51,7 +52,7 @@ def tell_images(images: Sequence[GeneratedImage]) -> dict[str, Any]:
         "subseed_strength": 0,
         "width": first.get("width"),
         "height": first.get("height"),
-        "sampler_name": title_of(str(first.get("sampler", ""))),
+        "sampler_name": read_parameters(infotexts[0]).get("Sampler", first.get("sampler", "")),
         "cfg_scale": first.get("guidance_scale"),
         "steps": first.get("steps"),
         "batch_size": count,
@@ -61,7 +62,7 @@ def tell_images(images: Sequence[GeneratedImage]) -> dict[str, Any]:
         "denoising_strength": first.get("strength"),
         "clip_skip": first.get("clip_skip", 0) + 1,
         "index_of_first_image": 0,
-        "infotexts": [read_words(image.content).get("parameters", "") for image in images],
+        "infotexts": infotexts,
         "styles": [],
         "version": f"tabard {first.get('tabard', '')}",
         "worn": first.get("stack", []),

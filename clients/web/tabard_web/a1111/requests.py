@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from tabard import FieldViolation, GenerateOptions, InvalidArgument
 from tabard_web.a1111 import inert
 from tabard_web.a1111.samplers import read_sampler
+from tabard_web.options import options_of
 from tabard_web.texts import Text
 
 Size = Annotated[int | None, Field(ge=0)]
@@ -32,8 +33,8 @@ class Txt2Img(BaseModel):
         n_iter: How many times.
         sampler_name: A1111's spelling, or Tabard's.
         sampler_index: The same, where there is no `sampler_name`.
-        scheduler: `Automatic`, `Uniform` or `Karras`.
-        eta: A1111's own value for the sampler.
+        scheduler: `Automatic`, or a schedule in A1111's spelling or Tabard's.
+        eta: With DDIM and TCD; otherwise A1111's own value for the sampler.
         override_settings: What holds for this request only.
         override_settings_restore_afterwards: It cannot hold for longer.
         send_images: Whether the answer has images.
@@ -92,15 +93,10 @@ class Txt2Img(BaseModel):
             "width": self.width,
             "height": self.height,
             "num_images": self.count,
-            "sampler": read_sampler(
-                self.sampler_name or self.sampler_index, self.scheduler, self.eta
-            ),
             "prompt_syntax": "a1111",
+            **read_sampler(self.sampler_name or self.sampler_index, self.scheduler, self.eta),
         }
-        options: GenerateOptions = {  # type: ignore[assignment]
-            name: value for name, value in said.items() if value not in (None, "")
-        }
-        return options
+        return options_of(said)
 
     @property
     def parameters(self) -> dict[str, Any]:

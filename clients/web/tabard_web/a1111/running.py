@@ -66,11 +66,9 @@ class Drawing:
 
     def progress(self, *, now: float, with_image: bool) -> dict[str, Any]:
         """Give A1111's progress of it."""
-        done = sum(
-            1.0 if index in self.images else self._steps.get(index, 0) / self._steps_of_each
-            for index in range(self._count)
-            if self._steps_of_each
-        )
+        # What was asked for may be far more than any server draws, so it is not walked over.
+        unfinished = (step for index, step in self._steps.items() if index not in self.images)
+        done = len(self.images) + sum(unfinished) / max(1, self._steps_of_each)
         share = done / self._count
         current = max(self._steps, default=0)
         seconds = now - self._began_at

@@ -1,46 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A1111's samplers and schedules as Tabard's samplers: a name, a schedule and an eta become one.
+"""A1111's samplers and schedules as the server's, and the server's as A1111 lists them.
 
-What no sampler of Tabard does is refused by the parameter that asks for it. Names go to the server
-as they are spelled; it knows A1111's.
+Names go to the server as they are spelled: it knows A1111's, and refuses what no sampler of it
+does. Here stands only what A1111 means where it says nothing.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tabard import ServerStatus
 from tabard_web.a1111.errors import refuse
 
-TITLES: Mapping[str, str] = {
-    "ddim": "DDIM",
-    "pndm": "PLMS",
-    "euler": "Euler",
-    "euler_a": "Euler a",
-    "heun": "Heun",
-    "lms": "LMS",
-    "dpm2": "DPM2",
-    "dpm2_a": "DPM2 a",
-    "dpmpp_2m": "DPM++ 2M",
-    "dpmpp_2m_sde": "DPM++ 2M SDE",
-    "dpmpp_sde": "DPM++ SDE",
-    "unipc": "UniPC",
-    "tcd": "TCD",
-    "lcm": "LCM",
-}
-"""A1111's names by those of Tabard; a schedule stands behind both."""
-SCHEDULERS: tuple[Mapping[str, Any], ...] = tuple(
-    {"name": name, "label": label, "aliases": None, "default_rho": rho, "need_inner_model": False}
-    for name, label, rho in (
-        ("automatic", "Automatic", -1.0),
-        ("uniform", "Uniform", -1.0),
-        ("karras", "Karras", 7.0),
-    )
-)
-"""The schedules that can be had."""
-
-_KARRAS = "_karras"
 _AUTOMATIC: Mapping[str, str] = {
     "dpmpp2m": "karras",
     "dpmppsde": "karras",
@@ -50,58 +23,55 @@ _AUTOMATIC: Mapping[str, str] = {
     "dpmpp2msde": "exponential",
     "dpmpp3msde": "exponential",
 }
-"""What A1111 takes for a sampler where no schedule is named; `uniform` for all others."""
+"""What A1111 takes for a sampler where no schedule is named; for all others the sampler's own."""
 _NOISY = frozenset({"eulera", "dpm2a", "dpmpp2sa", "dpmppsde", "dpmpp2msde", "dpmpp3msde"})
-"""Samplers that add noise of their own, as much as eta says."""
+"""Samplers that add noise of their own, as much as eta says in A1111."""
+_TAKE_ETA = frozenset({"ddim", "tcd"})
+"""Samplers whose eta is sent; with the others A1111 looks away from it."""
+_RHO = {"karras": 7.0}
 
 
-def read_sampler(name: str, scheduler: str, eta: float | None) -> str:
-    """Give the sampler that a server is asked for; empty: its default.
+def read_sampler(name: str, scheduler: str, eta: float | None) -> dict[str, Any]:
+    """Give what a server is asked: `sampler`, `schedule` and `eta`, each where it says something.
 
     Raises:
-        ValueError: The schedule or the eta cannot be had.
+        ValueError: The eta cannot be had.
     """
-    schedule = scheduler.strip().lower().replace(" ", "_") or "automatic"
-    if not name:
-        if schedule != "automatic":
-            raise refuse("scheduler", "it needs a sampler", hint="name one: sampler_name")
-        if eta is not None:
-            raise refuse("eta", "it needs a sampler", hint="name one: sampler_name")
-        return ""
     plain = _plain(name)
-    _check_eta(plain.removesuffix("karras"), eta)
-    if plain.endswith("karras") and schedule in ("automatic", "karras"):
-        return name
-    if schedule == "automatic":
-        schedule = _AUTOMATIC.get(plain, "uniform")
-    match schedule:
-        case "uniform":
-            return name
-        case "karras":
-            return f"{name} Karras"
-        case _:
-            hint = "take Karras or Uniform"
-            raise refuse("scheduler", f"the schedule {schedule!r} cannot be had", hint=hint)
+    is_automatic = _plain(scheduler) in ("", "automatic")
+    schedule = _AUTOMATIC.get(plain, "") if is_automatic else scheduler
+    said = {"sampler": name, "schedule": schedule, "eta": _eta(plain, eta)}
+    return {field: value for field, value in said.items() if value not in (None, "")}
 
 
-def list_samplers(names: Iterable[str]) -> Iterator[dict[str, Any]]:
+def list_samplers(status: ServerStatus) -> Iterator[dict[str, Any]]:
     """Give a server's samplers as A1111 lists them."""
-    for name in names:
-        base = name.removesuffix(_KARRAS)
-        title = TITLES.get(base, base) + (" Karras" if name.endswith(_KARRAS) else "")
-        yield {"name": title, "aliases": [name], "options": {}}
+    for one in status.sampler_options:
+        yield {"name": one.title, "aliases": [one.name], "options": {}}
 
 
-def title_of(name: str) -> str:
-    """Give A1111's name of a sampler."""
-    return next(list_samplers([name]))["name"]  # type: ignore[no-any-return]
+def list_schedulers(status: ServerStatus) -> Iterator[dict[str, Any]]:
+    """Give a server's schedules as A1111 lists them."""
+    told = ((one.name, one.title, list(one.aliases)) for one in status.schedules)
+    for name, label, aliases in (("automatic", "Automatic", []), *told):
+        yield {
+            "name": name,
+            "label": label,
+            "aliases": aliases or None,
+            "default_rho": _RHO.get(name, -1.0),
+            "need_inner_model": False,
+        }
 
 
-def _check_eta(plain: str, eta: float | None) -> None:
-    """Refuse an eta that would count: only A1111's own value of a sampler is drawn with."""
-    usual = 1.0 if plain in _NOISY else 0.0 if plain == "ddim" else eta
-    if eta is not None and eta != usual:
-        raise refuse("eta", f"{eta:g} cannot be had with this sampler", hint=f"send {usual:g}")
+def _eta(plain: str, eta: float | None) -> float | None:
+    """Give the eta that is sent; one that would count in A1111 and cannot be had is refused."""
+    if eta is None:
+        return None
+    if not plain:
+        raise refuse("eta", "it needs a sampler", hint="name one: sampler_name")
+    if re.sub(r"(karras|exponential)$", "", plain) in _NOISY and eta != 1.0:
+        raise refuse("eta", f"{eta:g} cannot be had with this sampler", hint="send 1")
+    return eta if plain in _TAKE_ETA else None
 
 
 def _plain(name: str) -> str:

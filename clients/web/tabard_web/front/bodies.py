@@ -41,7 +41,9 @@ class Bodies:
         held = _Held()
         self._requests += 1
         try:
-            answer = await self._read(held, Headers(scope=scope), receive, path=scope["path"])
+            headers, path = Headers(scope=scope), scope["path"]
+            answer = self._refuse_two_lengths(headers, path=path)
+            answer = answer or await self._read(held, headers, receive, path=path)
             if self._endless.fullmatch(scope["path"]):
                 self._requests -= 1
                 held.is_counted = False
@@ -74,6 +76,19 @@ class Bodies:
         except TabardError as refusal:
             return self._failures.answer(path, refusal)
         return None
+
+    def _refuse_two_lengths(self, headers: Headers, *, path: str) -> ASGIApp | None:
+        """Refuse a request whose end depends on who reads it: behind it another one could hide."""
+        if not {"content-length", "transfer-encoding"} <= set(headers.keys()):
+            return None
+        error = InvalidArgument(
+            "the request says in two ways where its body ends",
+            reason="BODY_UNREADABLE",
+            hint="send Content-Length, or Transfer-Encoding: chunked",
+        )
+        answer = self._failures.answer(path, error)
+        answer.headers["Connection"] = "close"
+        return answer
 
     async def _read_all(self, held: _Held, receive: Receive) -> None:
         is_more = True

@@ -7,6 +7,7 @@ A browser says of what page a request is (`Origin`), and under which name it loo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
@@ -17,6 +18,9 @@ from tabard import PermissionDenied
 from tabard_web.failures import Failures
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+_HOST = re.compile(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?|")
+"""What a `Host` may be; old programs send none."""
 
 
 class Origins:
@@ -61,7 +65,8 @@ class Origins:
 
     def _refusal(self, headers: Headers, *, is_visit: bool) -> PermissionDenied | None:
         host = headers.get("host", "").lower()
-        if self._names is not None and _name(host) not in self._names:
+        is_known = self._names is None or _name(host) in self._names
+        if not (is_known and _HOST.fullmatch(host)):
             # A site may let its own name point to this machine, and would be the same origin.
             return PermissionDenied(
                 f"this gateway is not known as {_name(host)[:80]!r}",
@@ -69,7 +74,7 @@ class Origins:
                 hint="ask it by the address it listens at, or start it with --host NAME",
             )
         origin = headers.get("origin")
-        is_foreign = origin is not None and urlsplit(origin).netloc.lower() != host
+        is_foreign = origin is not None and _place(origin) != host
         is_foreign |= headers.get("sec-fetch-site") == "cross-site" and not is_visit
         if is_foreign:
             return PermissionDenied(
@@ -77,6 +82,14 @@ class Origins:
                 reason="ORIGIN_REFUSED",
                 hint="ask from a program, or from a page that the gateway itself serves",
             )
+        return None
+
+
+def _place(origin: str) -> str | None:
+    """Give the name and port in an `Origin`; None: nothing that can be read."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
         return None
 
 

@@ -13,6 +13,7 @@ from starlette.responses import Response, StreamingResponse
 
 from tabard import InvalidArgument, ResourceExhausted, TabardError
 from tabard_web.caller import Token
+from tabard_web.front.said_once import door
 from tabard_web.gone import unless_gone
 from tabard_web.jobs.answers import JobAnswer, JobList, event_of, job_answer, path_of
 from tabard_web.jobs.requests import JobRequest
@@ -57,7 +58,7 @@ class JobsDoor:
     @property
     def router(self) -> APIRouter:
         """The paths."""
-        router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=self._failures)
+        router = door(prefix="/v1/jobs", tags=["jobs"], responses=self._failures)
         router.add_api_route("", self.begin, methods=["POST"], status_code=202)
         router.add_api_route("", self.list_jobs, methods=["GET"])
         router.add_api_route("/{job_id}", self.get_job, methods=["GET"])

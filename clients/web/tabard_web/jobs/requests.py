@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from tabard import GenerateOptions
+from tabard_web.options import options_of
 from tabard_web.texts import Text
 
 PARAMS: Mapping[str, str] = {
@@ -131,9 +132,4 @@ class JobRequest(BaseModel):
         for name in ("image", "mask_image"):
             if said[name] is not None:
                 said[name] = base64.b64decode(said[name])
-        options: GenerateOptions = {  # type: ignore[assignment]
-            name: value
-            for name, value in said.items()
-            if value is not False and value not in (None, "", ())
-        }
-        return options
+        return options_of(said)

@@ -22,6 +22,7 @@ from tabard import (
     WornRelease,
 )
 from tabard_web.caller import Token
+from tabard_web.front.said_once import door, require_once
 from tabard_web.gone import unless_gone
 from tabard_web.openai.errors import FAILURES
 from tabard_web.openai.events import Kind, Telling, tell
@@ -100,7 +101,7 @@ class ImagesDoor:
     def router(self) -> APIRouter:
         """The paths."""
         responses = {**FAILURES, 200: _STREAM}
-        router = APIRouter(prefix="/v1/images", tags=["openai"], responses=responses)
+        router = door(prefix="/v1/images", tags=["openai"], responses=responses)
         for path, answer in (("/generations", self.generations), ("/edits", self.edits)):
             router.add_api_route(
                 path,
@@ -122,6 +123,8 @@ class ImagesDoor:
         token: Token,
     ) -> Any:
         """Draw a picture anew: all of it, or where its mask is transparent."""
+        names = (name for name, _value in (await request.form()).multi_items())
+        require_once(names, several=EditRequest.lists())
         options = asked.options
         options["image"] = await asked.picture.read()
         if asked.mask is not None:
@@ -167,7 +170,7 @@ class ImagesDoor:
             # Its caller has gone, and knows no id to ask for it.
             await job.cancel(forget=True)
             raise
-        place = str(request.base_url).rstrip("/")
+        place = _place_of(request)
         images = [
             OpenAIImage(url=f"{place}/v1/jobs/{job.id}/images/{one.index}", seed=one.seed)
             for one in status.images
@@ -223,6 +226,13 @@ class ImagesDoor:
                     yield piece
 
         return StreamingResponse(sent(), media_type="text/event-stream")
+
+
+def _place_of(request: Request) -> str:
+    """Give the address that the gateway was asked under; a proxy says that it ended TLS."""
+    is_by_tls = request.headers.get("x-forwarded-proto", "").lower() == "https"
+    base = request.base_url.replace(scheme="https") if is_by_tls else request.base_url
+    return str(base).rstrip("/")
 
 
 def _events(client: AsyncClient, prompt: str, options: GenerateOptions, *, telling: Telling) -> Any:

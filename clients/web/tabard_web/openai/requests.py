@@ -8,13 +8,14 @@ other one is refused by its name. Beside them stand Tabard's own, by the names o
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_origin
 
 from fastapi import UploadFile
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tabard import FieldViolation, GenerateOptions, InvalidArgument
 from tabard_web.openai.model_names import read_model
+from tabard_web.options import options_of
 from tabard_web.texts import Text
 
 OutputFormat = Literal["png", "jpeg", "webp"]
@@ -152,10 +153,7 @@ class GenerationRequest(BaseModel):
             }
         if found is not None:
             said |= {"width": int(found["width"]), "height": int(found["height"])}
-        options: GenerateOptions = {  # type: ignore[assignment]
-            name: value for name, value in said.items() if value not in (None, "", ())
-        }
-        return options
+        return options_of(said)
 
 
 class EditRequest(GenerationRequest):
@@ -174,6 +172,15 @@ class EditRequest(GenerationRequest):
     mask: UploadFile | None = None
     input_fidelity: Literal["low"] = "low"
     strength: float | None = None
+
+    @classmethod
+    def lists(cls) -> frozenset[str]:
+        """Name the parameters that a form says once for each of their values."""
+        return frozenset(
+            field.alias or name
+            for name, field in cls.model_fields.items()
+            if get_origin(field.annotation) in (list, tuple)
+        )
 
     @property
     def picture(self) -> UploadFile:

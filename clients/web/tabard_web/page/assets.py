@@ -95,7 +95,7 @@ class Assets:
 
     async def file(self, request: Request) -> Response:
         """Give a file of the page, by exactly its path."""
-        asset = self._by_path.get(request.url.path)
+        asset = self._by_path.get(request.scope["path"])
         if asset is None:
             raise NotFound(
                 "the page has no such file",

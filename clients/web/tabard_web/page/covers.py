@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
 from tabard import AsyncClient, EvidenceKind, NotFound, Release
+from tabard_web.front.said_once import door
 from tabard_web.gone import unless_gone
 from tabard_web.page.best_cell import best_picture
 from tabard_web.page.errors import FAILURES
@@ -59,10 +60,10 @@ class CoversDoor:
     @property
     def router(self) -> APIRouter:
         """The paths."""
-        router = APIRouter(
+        router = door(
             prefix="/api",
             tags=["page"],
-            responses={**FAILURES, **_PICTURE},  # type: ignore[dict-item]
+            responses={**FAILURES, **_PICTURE},
         )
         for path, answer in (("/cover", self.cover), ("/picture", self.picture)):
             router.add_api_route(path, answer, methods=["GET"], response_class=Response)

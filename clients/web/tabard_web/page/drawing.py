@@ -26,7 +26,9 @@ from tabard import (
     Progress,
     TabardError,
 )
+from tabard_web.front.said_once import door
 from tabard_web.gone import unless_gone
+from tabard_web.options import options_of
 from tabard_web.page.errors import FAILURES, page_failure
 from tabard_web.page.events import written
 from tabard_web.page.visitors import OwnPage, Visitors, require_own_page
@@ -61,6 +63,8 @@ class DrawRequest(BaseModel):
         width: Pixels.
         height: Pixels.
         sampler: Short name, or A1111's spelling.
+        schedule: Likewise.
+        timestep_spacing: `leading`, `trailing` or `linspace`.
         deterministic: Byte-identical files for the same request.
         auto_trigger: Put trigger words in front of the prompt.
     """
@@ -77,17 +81,15 @@ class DrawRequest(BaseModel):
     width: Annotated[int | None, Field(ge=1)] = None
     height: Annotated[int | None, Field(ge=1)] = None
     sampler: Text = ""
+    schedule: Text = ""
+    timestep_spacing: Text = ""
     deterministic: bool = False
     auto_trigger: bool = False
 
     @property
     def options(self) -> GenerateOptions:
         """What the SDK is asked."""
-        said = self.model_dump(exclude={"prompt"})
-        options: GenerateOptions = {  # type: ignore[assignment]
-            name: value for name, value in said.items() if value not in (None, "", (), False)
-        }
-        return options
+        return options_of(self.model_dump(exclude={"prompt"}))
 
 
 class DrawingDoor:
@@ -100,7 +102,7 @@ class DrawingDoor:
     def router(self) -> APIRouter:
         """The path."""
         responses = {**FAILURES, **_STREAM}
-        router = APIRouter(prefix="/api", tags=["page"], responses=responses)
+        router = door(prefix="/api", tags=["page"], responses=responses)
         router.add_api_route("/draw", self.draw, methods=["POST"], response_class=Response)
         return router
 

@@ -86,6 +86,9 @@ class EventsDoor:
         watch.join(page)
         try:
             while (event := await self._next(page)) is not None:
+                if self._visitors.has_left(request, token):
+                    # In another window; this one asks again, and learns that.
+                    return
                 name, told = event
                 if name == "refused":
                     self._visitors.refuse(request, told.pop("why"))

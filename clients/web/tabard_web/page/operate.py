@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`GET /api/operate`: how the server behind the gateway stands, and the canaries that are open."""
+"""`/api/operate`: how the server behind the gateway stands, open canaries, and other servers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
-from tabard import AsyncClient, PermissionDenied, Unimplemented
+from tabard import AsyncClient, PermissionDenied, Unavailable, Unimplemented
 from tabard_web.page.errors import FAILURES, PageError, page_failure
 from tabard_web.page.visitors import Visitors
 
@@ -28,6 +28,22 @@ class Operation(BaseModel):
     canaries_failure: PageError | None
 
 
+class Servers(BaseModel):
+    """The servers of the registry.
+
+    Attributes:
+        replicas: What each told of itself last, the latest first.
+        replica_id: Which of them the gateway asks.
+        registry_seq: Log position that this one has seen.
+        failure: Why there are none to see.
+    """
+
+    replicas: list[dict[str, Any]]
+    replica_id: str = ""
+    registry_seq: int = 0
+    failure: PageError | None = None
+
+
 class OperateDoor:
     """Tells how things stand."""
 
@@ -39,6 +55,7 @@ class OperateDoor:
         """The path."""
         router = APIRouter(prefix="/api", tags=["page"], responses=FAILURES)
         router.add_api_route("/operate", self.operate, methods=["GET"])
+        router.add_api_route("/operate/replicas", self.replicas, methods=["GET"])
         return router
 
     async def operate(self, request: Request) -> Operation:
@@ -47,6 +64,15 @@ class OperateDoor:
             status = await client.status()
             canaries, failure = await _canaries(client)
         return Operation(status=asdict(status), canaries=canaries, canaries_failure=failure)
+
+    async def replicas(self, request: Request) -> Servers:
+        """Tell which servers the registry has."""
+        async with self._visitors.client(request) as client:
+            try:
+                found = await client.replicas()
+            except (PermissionDenied, Unimplemented, Unavailable) as error:
+                return Servers(replicas=[], failure=PageError(**page_failure(error)["error"]))
+        return Servers(**asdict(found))
 
 
 async def _canaries(client: AsyncClient) -> tuple[list[dict[str, Any]], PageError | None]:

@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from tabard_web.gone import unless_gone
 from tabard_web.page.errors import FAILURES, PageError, page_failure
 from tabard_web.page.visitors import OwnPage, Visitors, require_own_page
+from tabard_web.pictures.formats import MEDIA_TYPES
 from tabard_web.pictures.studio import Studio
 
 _REPLAYS_MAX = 4
@@ -32,7 +33,7 @@ class Words(BaseModel):
     Attributes:
         provenance: How Tabard made it; None: it says nothing that can be read.
         parameters: A1111's text; may be empty.
-        is_replayable: Whether it can be made again: it is a PNG with a provenance.
+        is_replayable: Whether it can be made again: it has a provenance.
     """
 
     provenance: dict[str, Any] | None
@@ -62,7 +63,8 @@ class Replayed(BaseModel):
         is_faithful: Whether it is the picture again, as far as that was promised.
         differences: What is not as it was then.
         pixels: How far the pixels are apart: `max`, `mean` and `changed`.
-        png: The new one, as base64; empty: it was not drawn.
+        content: The new one, as base64; empty: it was not drawn.
+        media_type: What it is written as, like the first one.
         refusal: Why it was not drawn.
     """
 
@@ -70,7 +72,8 @@ class Replayed(BaseModel):
     is_faithful: bool
     differences: list[Difference]
     pixels: dict[str, float] | None
-    png: str
+    content: str
+    media_type: str
     refusal: PageError | None
 
 
@@ -99,7 +102,7 @@ class ProvenanceDoor:
         return Words(
             provenance=provenance,
             parameters=said.get("parameters", ""),
-            is_replayable=provenance is not None and picture.startswith(b"\x89PNG"),
+            is_replayable=provenance is not None,
         )
 
     async def replay(self, picture: Picture, request: Request, page: OwnPage) -> Replayed:
@@ -114,7 +117,8 @@ class ProvenanceDoor:
             is_faithful=made.is_faithful,
             differences=[Difference(**asdict(one)) for one in made.differences],
             pixels=asdict(made.pixels) if made.pixels else None,
-            png=base64.b64encode(made.image.content).decode() if made.image else "",
+            content=base64.b64encode(made.image.content).decode() if made.image else "",
+            media_type=MEDIA_TYPES[made.image.format] if made.image else "",
             refusal=PageError(**page_failure(made.refusal)["error"]) if made.refusal else None,
         )
 

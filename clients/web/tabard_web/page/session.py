@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from tabard import FailedPrecondition, Identity
+from tabard_web.front.said_once import door
 from tabard_web.page.errors import FAILURES
 from tabard_web.page.visitors import OwnPage, Visitors, require_own_page
 from tabard_web.texts import Text
@@ -58,7 +59,7 @@ class SessionDoor:
     @property
     def router(self) -> APIRouter:
         """The paths."""
-        router = APIRouter(prefix="/api", tags=["page"], responses=FAILURES)
+        router = door(prefix="/api", tags=["page"], responses=FAILURES)
         router.add_api_route("/session", self.look, methods=["GET"])
         router.add_api_route("/session", self.begin, methods=["POST"])
         router.add_api_route("/session", self.end, methods=["DELETE"], status_code=204)

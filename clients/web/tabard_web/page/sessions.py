@@ -74,6 +74,10 @@ class Sessions:
             raise session.ended
         return session
 
+    def is_known(self, secret: str) -> bool:
+        """Say whether there is a session of a secret, without using it."""
+        return _digest(secret) in self._by_digest
+
     def end(self, secret: str) -> None:
         """End a session, as its owner wants. Idempotent."""
         self._by_digest.pop(_digest(secret), None)

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from tabard import History, Release
+from tabard_web.front.said_once import door
 from tabard_web.page.errors import FAILURES
 from tabard_web.page.gallery import DEFAULT_CHANNEL, ChannelCard
 from tabard_web.page.visitors import OwnPage, Visitors, require_own_page
@@ -125,7 +126,7 @@ class StylesDoor:
     def router(self) -> APIRouter:
         """The paths."""
         start = "/styles/{namespace}/{name}"
-        router = APIRouter(prefix="/api", tags=["page"], responses=FAILURES)
+        router = door(prefix="/api", tags=["page"], responses=FAILURES)
         router.add_api_route(start, self.style, methods=["GET"])
         router.add_api_route(f"{start}/files", self.files, methods=["GET"])
         router.add_api_route(f"{start}/rollback", self.roll_back, methods=["POST"])

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from fastapi import Header, Request
 from starlette.responses import Response
@@ -66,6 +65,10 @@ class Visitors:
     def is_known(self, request: Request) -> bool:
         """Say whether there is a session."""
         return self._sessions.find(self._secret(request)) is not None
+
+    def has_left(self, request: Request, token: str) -> bool:
+        """Say whether the session that gave a token has ended; where there was none, none has."""
+        return bool(token) and not self._sessions.is_known(self._secret(request))
 
     def refuse(self, request: Request, why: Unauthenticated) -> None:
         """Note that the server refuses the token of a visitor."""
@@ -123,5 +126,5 @@ def _origin(request: Request) -> str:
 
 def _cookie(request: Request) -> str:
     """Name the cookie: browsers share cookies among all ports of a name."""
-    port = urlsplit(f"//{request.headers.get('host', '')}").netloc.rpartition(":")[2]
-    return f"tabard-{port}" if port.isdigit() else "tabard"
+    port = request.headers.get("host", "").rpartition(":")[2]
+    return f"tabard-{port}" if port.isascii() and port.isdigit() else "tabard"

@@ -7,8 +7,8 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
+from tabard.pictures.words import read_words
 from tabard_web.bounds import Bounds
-from tabard_web.pictures.formats import read_words
 from tabard_web.pictures.masks import mask_of
 from tabard_web.pictures.thumbnails import require_pixels, thumbnail
 

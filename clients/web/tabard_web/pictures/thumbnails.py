@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Small WebPs of pictures, for lists of many; they keep the mark that a model made them, no more.
 
-In: a PNG of evidence, which the server made. Out: a WebP that is no larger than asked.
+In: a picture, usually a PNG of evidence. Out: a WebP that is no larger than asked.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ _MARK_BYTES_MAX = 2_048
 """More XMP than that is somebody's own, and not the mark alone."""
 
 
-def require_pixels(png: bytes, *, pixels_max: int) -> None:
-    """See that a PNG is small enough to be worked on, by what it says of itself.
+def require_pixels(picture: bytes, *, pixels_max: int) -> None:
+    """See that a picture is small enough to be worked on, by what it says of itself.
 
     Raises:
-        InvalidArgument: It is no PNG, or has more than `pixels_max` pixels.
+        InvalidArgument: It is no PNG, JPEG or WebP, or has more than `pixels_max` pixels.
     """
-    with _opened(png, pixels_max=pixels_max):
+    with _opened(picture, pixels_max=pixels_max):
         pass
 
 
-def thumbnail(png: bytes, *, pixels: int, pixels_max: int) -> bytes:
+def thumbnail(picture: bytes, *, pixels: int, pixels_max: int) -> bytes:
     """Give a picture whose longer side has `pixels` at most.
 
     Raises:
-        InvalidArgument: It is no PNG, is damaged, or has more than `pixels_max` pixels.
+        InvalidArgument: It is no picture, is damaged, or has more than `pixels_max` pixels.
     """
-    with _opened(png, pixels_max=pixels_max) as image:
+    with _opened(picture, pixels_max=pixels_max) as image:
         small = image.convert("RGB")
         mark = image.info.get("xmp", b"")
     small.thumbnail((pixels, pixels), Image.Resampling.LANCZOS)
@@ -47,9 +47,9 @@ def thumbnail(png: bytes, *, pixels: int, pixels_max: int) -> bytes:
 
 
 @contextlib.contextmanager
-def _opened(png: bytes, *, pixels_max: int) -> Iterator[Image.Image]:
+def _opened(picture: bytes, *, pixels_max: int) -> Iterator[Image.Image]:
     try:
-        with Image.open(io.BytesIO(png), formats=("PNG",)) as image:
+        with Image.open(io.BytesIO(picture), formats=("PNG", "JPEG", "WEBP")) as image:
             if image.width * image.height > pixels_max:
                 raise _refused(f"this picture has more than {pixels_max} pixels")
             yield image
@@ -58,4 +58,4 @@ def _opened(png: bytes, *, pixels_max: int) -> Iterator[Image.Image]:
 
 
 def _refused(message: str) -> InvalidArgument:
-    return InvalidArgument(message, reason="NOT_A_PICTURE", hint="take a smaller PNG")
+    return InvalidArgument(message, reason="NOT_A_PICTURE", hint="take a smaller PNG, JPEG or WebP")

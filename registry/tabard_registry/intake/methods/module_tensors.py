@@ -141,9 +141,10 @@ class ModuleTensors:
         Raises:
             LayerRefused: It is anything else.
         """
-        if math.prod(self.shape(part)) != 1:
-            raise LayerRefused("BAD_ALPHA", f"{self.keys[part]} is not one number")
-        return float(self.file.read(self.keys[part]).reshape(-1)[0])
+        key = self.keys[part]
+        if math.prod(self.file.tensors[key].shape) != 1:
+            raise LayerRefused("BAD_ALPHA", f"{key} is not one number")
+        return self.file.number(key)
 
     @property
     def is_alpha_left_out(self) -> bool:

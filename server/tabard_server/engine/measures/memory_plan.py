@@ -17,6 +17,7 @@ from tabard_server.engine.base.loading import Base
 from tabard_server.engine.base.profile import named_layers
 from tabard_server.engine.measures.dry_run import DryRuns
 from tabard_server.engine.slots.binding import GATHERED_BYTES_MAX
+from tabard_server.engine.slots.packed_weights import can_pack, packable_bytes
 from tabard_server.engine.slots.slot_table import table_rows
 from tabard_server.engine.slots.slotted_layers import is_slottable
 from tabard_server.engine_port.memory import MemoryPlan, PassBytes, choose_plan
@@ -52,6 +53,7 @@ def plan_memory(
     can_merge: bool | None,
     device: torch.device,
     free_bytes: int | None,
+    is_compiled: bool = False,
 ) -> MemoryPlan:
     """Add up what an engine of these bounds will use, and choose those that are not given.
 
@@ -64,6 +66,7 @@ def plan_memory(
         can_merge: Whether there may be a merged copy; None: chosen.
         device: Where they will be served.
         free_bytes: What there is for all of it, the base included; None: unknown.
+        is_compiled: Whether the UNet runs as a compiled graph, which packs for itself.
     """
     native = (base.native_pixels, base.native_pixels)
     passes = _passes(base, walked, dtype=dtype, device=device)
@@ -83,7 +86,10 @@ def plan_memory(
             rows_per_step=rows,
         )
 
-    return choose_plan(plan_of, rows=rows_per_step_max, has_copy=can_merge)
+    plan = choose_plan(plan_of, rows=rows_per_step_max, has_copy=can_merge)
+    if is_compiled or not can_pack(device=device, dtype=dtype):
+        return plan
+    return plan.packing(packable_bytes(base.unet) * (2 if plan.merged else 1))
 
 
 def free_bytes(device: torch.device, *, base: Base) -> int | None:

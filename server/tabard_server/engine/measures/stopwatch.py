@@ -77,7 +77,8 @@ class Stopwatch:
 
         Args:
             what: `bare_step`, `row_step`, `merged_step`, `merge`, `opening` or `decoding`.
-            rows: How many rows shared it, where steps of more rows take longer.
+            rows: How many rows shared it, where steps of more rows take longer; a row in parts
+                counts as many.
             pieces: How many such pieces the block holds.
             size: Of the images of a step or of a decoding.
             samples: Samples of the pass.

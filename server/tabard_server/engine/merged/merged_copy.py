@@ -232,8 +232,8 @@ class MergedWeights:
 
 def _not_steady(adapter: HostAdapter) -> AdapterMismatch:
     return AdapterMismatch(
-        f"{adapter.digest} is worn at some steps and not at others; a merged copy wears one thing",
-        hint="leave out its window and its points",
+        f"{adapter.digest} is not worn at every step and everywhere; a merged copy wears one thing",
+        hint="leave out its window, its points and its region",
     )
 
 

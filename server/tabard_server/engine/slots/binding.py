@@ -13,7 +13,13 @@ import torch
 
 from tabard_server.adapters.host_adapter import MAGNITUDE_ROWS, wide
 from tabard_server.engine.slots.slot_table import Slot
-from tabard_server.engine.slots.slotted_layers import KEPT_BATCHES, Binding, Scaling, WornRows
+from tabard_server.engine.slots.slotted_layers import (
+    KEPT_BATCHES,
+    SCRATCH_BYTES_MAX,
+    Binding,
+    Scaling,
+    WornRows,
+)
 from tabard_server.engine_port.weights.strength import BlockWeights
 
 SlotStack = Sequence[tuple[Slot, BlockWeights]]
@@ -25,7 +31,7 @@ COMPILED_RANK_BUCKETS = (16, 64, 256, 1024)
 MAGNITUDE_BUCKETS = (1, 2, 4, 8)
 _DIMENSIONS = 3
 GATHERED_BYTES_MAX = 512 << 20
-"""Gathered factors that a component keeps for batches that step again."""
+"""Gathered factors that a component keeps for batches that step again, scratch included."""
 
 
 def bucket(count: int, *, buckets: Sequence[int] = RANK_BUCKETS) -> int:
@@ -60,7 +66,7 @@ def bind_rows(
         is_everywhere: Let every layer gather, whichever the adapters change: for a compiled model,
             to which a swap is then no new graph.
         rank_buckets: Sizes that the rank axis is padded to.
-        gathered_bytes_max: Bytes that may be kept for batches that step again.
+        gathered_bytes_max: Bytes that may be kept for batches that step again, and for scratch.
     """
     key = (_key(stacks), samples_per_row, is_everywhere)
     if key in binding.kept:
@@ -81,7 +87,7 @@ def bind_rows(
         scaling=_scaling(
             stacks, ranks=size, device=device, dtype=dtype, is_everywhere=is_everywhere
         ),
-        room_bytes=gathered_bytes_max // KEPT_BATCHES,
+        room_bytes=max(0, gathered_bytes_max - SCRATCH_BYTES_MAX) // KEPT_BATCHES,
     )
     binding.wear(worn, key=key)
 

@@ -6,17 +6,62 @@ are `slot_down [P, in * k]` and `slot_up [P, out]`, in the model's dtype. On the
 mapped from a file is copied once, from the page cache. Knows nothing of who decides which rows.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
 import torch
 
-from tabard_server.adapters.host_adapter import HostAdapter, LayerKey, PackedLayer
+from tabard_server.adapters.host_adapter import HostAdapter, SlabLayers
+from tabard_server.adapters.slab_layout import LayerKey, SlabLayout
 from tabard_server.engine.slots.magnitudes import MagnitudeCache
 from tabard_server.engine.slots.slotted_layers import SlottedLayer
 
 _RUNS_KEPT_MAX = 256
+_WAYS_KEPT_MAX = 32
+"""Ways from a slab into rank rows that are remembered: a few hundred small objects each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Way:
+    """How the factors of a slab come into rank rows.
+
+    Attributes:
+        spans: First byte of each piece in the slab, and the one after its last.
+        targets: Where each of these goes, seen as one row.
+        windows: The bytes of the targets, where they lie in this process' own memory.
+    """
+
+    spans: list[tuple[int, int]]
+    targets: list[torch.Tensor]
+    windows: list[memoryview]
+
+
+class Ways:
+    """The ways into the tables of one component's layers, by layout and rank rows."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[SlabLayout, tuple[int, ...]], _Way] = OrderedDict()
+
+    def find(
+        self,
+        layout: SlabLayout,
+        *,
+        layers: Mapping[LayerKey, SlottedLayer],
+        ranks: tuple[int, ...],
+    ) -> _Way:
+        """Return the way of slabs of a layout into these rank rows."""
+        key = (layout, ranks)
+        way = self._kept.get(key)
+        if way is None:
+            way = _new_way(layout, layers=layers, ranks=ranks)
+        self._kept[key] = way
+        self._kept.move_to_end(key)
+        while len(self._kept) > _WAYS_KEPT_MAX:
+            self._kept.popitem(last=False)
+        return way
 
 
 @torch.inference_mode()
@@ -27,6 +72,7 @@ def fill_layers(
     ranks: tuple[int, ...],
     magnitudes: tuple[int, ...],
     measured: MagnitudeCache | None = None,
+    ways: Ways | None = None,
 ) -> bool:
     """Copy an adapter into rank rows that are zero; measure its magnitudes against the base.
 
@@ -38,42 +84,33 @@ def fill_layers(
         magnitudes: Rank rows of its magnitudes, ascending: three, of whose table each takes `[in]`
             or `[out]` numbers as `magnitudes.measure` gives them; or none.
         measured: What was measured of this base before; None to measure anew.
+        ways: What is known of earlier fills of the same layers; None to find it anew.
 
     Returns:
         Whether all magnitudes are finite; if not, empty the rows again.
     """
-    if adapter.slab is None:
+    if adapter.slab is None or not layers:
         return True
-    measured = measured or MagnitudeCache()
-    view = _viewer(adapter.slab, device=next(iter(layers.values())).slot_down.device)
-    targets: list[torch.Tensor] = []
-    sources: list[torch.Tensor] = []
-    vectors: list[torch.Tensor] = []
-
-    def copy(source: torch.Tensor, table: torch.Tensor, rows: tuple[int, ...]) -> None:
-        for first, stop, at in _runs(rows):
-            targets.append(table[first:stop])
-            sources.append(source if at is None else source[at : at + stop - first])
-
-    for key, packed in adapter.layers.items():
-        layer, rows = layers[key], ranks[: packed.down.shape[0]]
-        down, up = view(packed.down), view(packed.up)
-        copy(down, layer.slot_down, rows)
-        copy(up, layer.slot_up, rows)
-        if packed.magnitude is not None:
-            there = PackedLayer(
-                down=down,
-                up=up,
-                magnitude=view(packed.magnitude),
-                magnitude_axis=packed.magnitude_axis,
+    layout = adapter.layout
+    device = next(iter(layers.values())).slot_down.device
+    slab = adapter.slab.to(device, non_blocking=True)
+    _copy(slab, (ways or Ways()).find(layout, layers=layers, ranks=ranks), dtype=layout.dtype)
+    if not adapter.magnitude_rows:
+        return True
+    there = adapter.layers if slab is adapter.slab else SlabLayers(layout, slab=slab)
+    vectors = []
+    for key, place in layout.layers.items():
+        if place.magnitude is not None:
+            layer = layers[key]
+            found = (measured or MagnitudeCache()).measure(
+                there[key], key=key, layer=layer, digest=adapter.digest
             )
-            found = measured.measure(there, key=key, layer=layer, digest=adapter.digest)
             vectors.append(found)
-            is_output = packed.magnitude_axis == "outputs"
+            is_output = place.axis == "outputs"
             table = layer.slot_up if is_output else layer.slot_down[:, : found.shape[1]]
-            copy(found, table, magnitudes)
-    torch._foreach_copy_(targets, sources)
-    return not vectors or bool(torch.cat([v.isfinite().all().view(1) for v in vectors]).all())
+            for first, stop, at in _runs(magnitudes):
+                table[first:stop].copy_(found if at is None else found[at : at + stop - first])
+    return bool(torch.cat([v.isfinite().all().view(1) for v in vectors]).all())
 
 
 @torch.inference_mode()
@@ -108,17 +145,40 @@ def _runs(rows: tuple[int, ...]) -> tuple[tuple[int, int, int | None], ...]:
     )
 
 
-def _viewer(slab: torch.Tensor, *, device: torch.device) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Copy a slab of bytes to the device; return what finds there what a view shows of it here."""
-    if slab.device == device:
-        return lambda host: host
-    staged = slab.to(device, non_blocking=True)
-    by_dtype: dict[torch.dtype, torch.Tensor] = {}
+def _new_way(
+    layout: SlabLayout,
+    *,
+    layers: Mapping[LayerKey, SlottedLayer],
+    ranks: tuple[int, ...],
+) -> _Way:
+    spans, targets = [], []
+    for key, place in layout.layers.items():
+        layer, rows = layers[key], ranks[: place.rank]
+        for start, width, table in (
+            (place.down, place.inputs, layer.slot_down),
+            (place.up, place.outputs, layer.slot_up),
+        ):
+            row_bytes = width * layout.dtype.itemsize
+            for first, stop, at in _runs(rows):
+                begin = start + (at or 0) * row_bytes
+                spans.append((begin, begin + (stop - first) * row_bytes))
+                targets.append(table[first:stop].view(-1))
+    windows = [_bytes_of(target) for target in targets if target.device.type == "cpu"]
+    return _Way(spans=spans, targets=targets, windows=windows)
 
-    def view(host: torch.Tensor) -> torch.Tensor:
-        if host.dtype not in by_dtype:
-            whole = staged.numel() // host.itemsize * host.itemsize
-            by_dtype[host.dtype] = staged[:whole].view(host.dtype)
-        return by_dtype[host.dtype].as_strided(host.shape, host.stride(), host.storage_offset())
 
-    return view
+def _bytes_of(tensor: torch.Tensor) -> memoryview:
+    return tensor.view(torch.uint8).numpy().data
+
+
+def _copy(slab: torch.Tensor, way: _Way, *, dtype: torch.dtype) -> None:
+    """Copy the pieces of a slab that lies on the device of the tables, which are of its dtype."""
+    if way.windows:
+        # There are hundreds of small copies, of each of which torch takes as long as of its bytes.
+        content = _bytes_of(slab)
+        for window, (start, stop) in zip(way.windows, way.spans, strict=True):
+            window[:] = content[start:stop]
+        return
+    flat, itemsize = slab.view(dtype), dtype.itemsize
+    pieces = [flat[start // itemsize : stop // itemsize] for start, stop in way.spans]
+    torch._foreach_copy_(way.targets, pieces)

@@ -12,7 +12,8 @@ from collections import OrderedDict
 import torch
 from torch import nn
 
-from tabard_server.adapters.host_adapter import MAGNITUDE_ROWS, LayerKey, PackedLayer, wide
+from tabard_server.adapters.host_adapter import MAGNITUDE_ROWS, PackedLayer, wide
+from tabard_server.adapters.slab_layout import LayerKey
 
 _ADAPTERS_KEPT_MAX = 32
 

@@ -4,19 +4,22 @@
 Every slotted layer has tables of P rank rows. A slot is a set of rank rows, the same in every
 layer, that holds one adapter; so memory follows rank, a stack of adapters is the concatenation of
 its slots, and a swap is one copy to the device and one within it. Free rank rows are zero in every
-layer. In: host adapters. Out: leased slots. One thread. Knows nothing of rows, text or samplers.
+layer. A layer's tables take memory from the first adapter on that changes it. In: host adapters.
+Out: leased slots. One thread. Knows nothing of rows, text or samplers.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 from tabard_server.adapters.eviction import EvictionOrder
-from tabard_server.adapters.host_adapter import MAGNITUDE_ROWS, HostAdapter, LayerKey
+from tabard_server.adapters.host_adapter import MAGNITUDE_ROWS, HostAdapter
+from tabard_server.adapters.slab_layout import LayerKey, SlabLayout
 from tabard_server.engine.layer_fit import check_widths, no_such_layer
-from tabard_server.engine.slots.filling import empty_layers, fill_layers
+from tabard_server.engine.slots.filling import Ways, empty_layers, fill_layers
 from tabard_server.engine.slots.magnitudes import MagnitudeCache
-from tabard_server.engine.slots.slotted_layers import SlottedLayer
+from tabard_server.engine.slots.slotted_layers import SlottedLayer, make_tables
 from tabard_server.engine_port.errors import AdapterMismatch, SlotsExhausted
 from tabard_server.engine_port.stack import Resident
 
@@ -59,6 +62,21 @@ class Slot:
         return (*self.ranks, *self.magnitudes)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fit:
+    """What a layout that fits this base changes of it.
+
+    Attributes:
+        layers: The layers, by the layout's names for them.
+        active: Their `id()`s.
+        scaled: By axis, `id()`s of the layers that it scales.
+    """
+
+    layers: Mapping[LayerKey, SlottedLayer]
+    active: frozenset[int]
+    scaled: Mapping[str, frozenset[int]]
+
+
 def table_rows(rank_total: int) -> int:
     """Return how many rows tables have, so that factors of this rank in all always fit.
 
@@ -78,6 +96,8 @@ class SlotTable:
         self._slots: dict[str, Slot] = {}
         self._order: EvictionOrder[str] = EvictionOrder(trip_size=_TRIP_ROWS)
         self._measured = MagnitudeCache()
+        self._ways = Ways()
+        self._fitting: WeakKeyDictionary[SlabLayout, _Fit] = WeakKeyDictionary()
         self.capacity = rank_rows - 1
         self.loads = 0
         self.hits = 0
@@ -163,10 +183,28 @@ class SlotTable:
                 f"{adapter.digest} has rank {adapter.rank_rows}; all slots have {self.capacity}",
                 hint="serve with more slot ranks",
             )
+        if adapter.layout in self._fitting:
+            return
         for key, packed in adapter.layers.items():
             if key not in self._layers:
                 raise no_such_layer(adapter.digest, *key)
             check_widths(packed, weight=self._layers[key].weight, key=key, digest=adapter.digest)
+        self._fitting[adapter.layout] = self._fit_of(adapter.layout)
+
+    def _fit_of(self, layout: SlabLayout) -> _Fit:
+        worn = {key: self._layers[key] for key in layout.layers}
+        for layer in worn.values():
+            make_tables(layer)
+        return _Fit(
+            layers=worn,
+            active=frozenset(map(id, worn.values())),
+            scaled={
+                axis: frozenset(
+                    id(worn[key]) for key, place in layout.layers.items() if place.axis == axis
+                )
+                for axis in ("inputs", "outputs")
+            },
+        )
 
     def _lease(self, adapter: HostAdapter, *, kept: frozenset[str]) -> Slot:
         slot = self._slots.get(adapter.digest)
@@ -182,31 +220,25 @@ class SlotTable:
     def _fill(self, adapter: HostAdapter, *, kept: frozenset[str]) -> Slot:
         self._make_room(adapter.rank_rows, kept=kept)
         rows = self._take_free(adapter.rank_rows)
-        worn = {key: self._layers[key] for key in adapter.layers}
+        fit = self._fitting[adapter.layout]
         slot = Slot(
             digest=adapter.digest,
             resident_bytes=adapter.resident_bytes,
             ranks=rows[: adapter.rank],
             magnitudes=rows[adapter.rank :],
-            layers=tuple(worn.values()),
-            active=frozenset(map(id, worn.values())),
-            scaled={
-                axis: frozenset(
-                    id(worn[key])
-                    for key, packed in adapter.layers.items()
-                    if packed.magnitude_axis == axis
-                )
-                for axis in ("inputs", "outputs")
-            },
+            layers=tuple(fit.layers.values()),
+            active=fit.active,
+            scaled=fit.scaled,
         )
         self._slots[adapter.digest] = slot
         self._order.add(adapter.digest, size=adapter.rank_rows)
         if not fill_layers(
             adapter,
-            layers=worn,
+            layers=fit.layers,
             ranks=slot.ranks,
             magnitudes=slot.magnitudes,
             measured=self._measured,
+            ways=self._ways,
         ):
             self._evict(adapter.digest)
             raise AdapterMismatch(

@@ -16,6 +16,7 @@ from torch import nn
 from torch.nn import functional
 
 from tabard_server.engine.slots.magnitudes import excesses
+from tabard_server.engine.slots.packed_weights import PackedWeights, convolve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +89,8 @@ class WornRows:
     gathered: dict[int, _Gathered] = field(default_factory=dict)
 
 
+SCRATCH_BYTES_MAX = 96 << 20
+"""For down and up factors that are not kept; a layer that needs more takes new memory."""
 KEPT_BATCHES = 3
 """Batches that take turns and find what they gathered: two of one size, and one of another."""
 
@@ -98,13 +101,15 @@ class Binding:
     Attributes:
         worn: None: the bare base.
         kept: What was worn lately, by a key that says of whom; the last one last.
+        scratch: Where layers gather what is not kept, one after the other; by what for.
     """
 
-    __slots__ = ("kept", "worn")
+    __slots__ = ("kept", "scratch", "worn")
 
     def __init__(self) -> None:
         self.worn: WornRows | None = None
         self.kept: OrderedDict[object, WornRows] = OrderedDict()
+        self.scratch: dict[str, torch.Tensor] = {}
 
     def wear(self, worn: WornRows, *, key: object) -> None:
         """Wear these rank rows in every forward pass until `clear`."""
@@ -138,7 +143,8 @@ class SlottedLinear(nn.Linear):
         else:
             base = functional.linear(x, self.weight, self.bias)
         hidden = torch.bmm(x, worn.down.transpose(1, 2))
-        return torch.baddbmm(base, hidden, worn.up).view(*input.shape[:-1], -1)
+        # Into the base's own output, which nobody else has seen: a copy less.
+        return base.baddbmm_(hidden, worn.up).view(*input.shape[:-1], -1)
 
 
 class SlottedConv2d(nn.Conv2d):
@@ -148,6 +154,7 @@ class SlottedConv2d(nn.Conv2d):
     slot_up: torch.Tensor
     slot_binding: Binding
     slot_block: int
+    slot_packed: PackedWeights | None
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         """Return the convolution plus each row's delta; `[batch, in, h, w]` to `[…, out, h', w']`.
@@ -166,8 +173,18 @@ class SlottedConv2d(nn.Conv2d):
         rows = worn.up.shape[0]
         base, hidden = _pixels(output, rows=rows), self._down(input, worn.down)
         batch, outputs, height, width = output.shape
-        changed = torch.baddbmm(base, hidden, worn.up).view(batch, height, width, outputs)
+        changed = base.baddbmm_(hidden, worn.up).view(batch, height, width, outputs)
         return changed.permute(0, 3, 1, 2)
+
+    def _conv_forward(
+        self, input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
+    ) -> torch.Tensor:
+        """Call the base convolution, with its weight packed where that is worth it."""
+        packed = None if self.slot_packed is None else self.slot_packed.find(self, input, bias=bias)
+        if packed is not None:
+            return convolve(self, input, packed, bias=bias)
+        found: torch.Tensor = super()._conv_forward(input, weight, bias)
+        return found
 
     def _down(self, input: torch.Tensor, down: torch.Tensor) -> torch.Tensor:
         """Apply each row's down factor: `[batch, in, h, w]` to `[rows, samples * h' * w', R]`.
@@ -203,28 +220,53 @@ def is_slottable(module: nn.Module) -> bool:
 
 
 def add_slots(
-    module: nn.Module, *, binding: Binding, rank_rows: int, block: int = 0
+    module: nn.Module,
+    *,
+    binding: Binding,
+    rank_rows: int,
+    block: int = 0,
+    packed: PackedWeights | None = None,
+    has_tables: bool = False,
 ) -> SlottedLayer:
     """Turn a base layer into a slotted one, in place, without touching its weights.
 
-    The tables are non-persistent buffers: `state_dict` keys stay as they were.
+    The tables are non-persistent buffers: `state_dict` keys stay as they were. Until an adapter
+    needs them they are one zero that is seen everywhere.
 
     Args:
         module: A layer for which `is_slottable` holds.
         binding: The binding of the layer's component.
         rank_rows: Rows of the tables, the zero row included.
         block: In which block of its component it lies.
+        packed: Where a convolution finds its weight packed; None: it never is.
+        has_tables: Make the tables at once: for a compiled model, to which others would be a new
+            graph.
     """
     weight = module.weight
     assert isinstance(weight, torch.Tensor)
     outputs, inputs = int(weight.shape[0]), weight[0].numel()
     module.__class__ = SlottedLinear if isinstance(module, nn.Linear) else SlottedConv2d
     assert isinstance(module, SlottedLinear | SlottedConv2d)
-    module.register_buffer("slot_down", weight.new_zeros(rank_rows, inputs), persistent=False)
-    module.register_buffer("slot_up", weight.new_zeros(rank_rows, outputs), persistent=False)
+    for name, width in (("slot_down", inputs), ("slot_up", outputs)):
+        zeros = weight.new_zeros(()).expand(rank_rows, width)
+        module.register_buffer(name, zeros, persistent=False)
     module.slot_binding = binding
     module.slot_block = block
+    if isinstance(module, SlottedConv2d):
+        module.slot_packed = packed
+    if has_tables:
+        make_tables(module)
     return module
+
+
+def make_tables(layer: SlottedLayer) -> None:
+    """Give a layer's tables memory of their own, zeros, if they have none yet."""
+    # Whoever calls may be in inference mode, outside of which such memory could not be written.
+    with torch.inference_mode(mode=False):
+        for name in ("slot_down", "slot_up"):
+            table = getattr(layer, name)
+            if table.untyped_storage().nbytes() < table.nbytes:
+                setattr(layer, name, torch.zeros_like(table, memory_format=torch.contiguous_format))
 
 
 def _worn_by(layer: SlottedLayer) -> _Gathered | None:
@@ -235,12 +277,14 @@ def _worn_by(layer: SlottedLayer) -> _Gathered | None:
     if torch.compiler.is_compiling():
         return _gather(layer, worn)
     found = worn.gathered.get(id(layer))
-    if found is None:
-        found = _gather(layer, worn)
-        size_bytes = found.down.nbytes + found.up.nbytes
-        if size_bytes <= worn.room_bytes:
-            worn.room_bytes -= size_bytes
-            worn.gathered[id(layer)] = found
+    if found is not None:
+        return found
+    width_bytes = layer.slot_down[0].nbytes + layer.slot_up[0].nbytes
+    size_bytes = worn.index.numel() * width_bytes
+    if size_bytes > worn.room_bytes:
+        return _gather(layer, worn, scratch=layer.slot_binding.scratch)
+    worn.room_bytes -= size_bytes
+    worn.gathered[id(layer)] = found = _gather(layer, worn)
     return found
 
 
@@ -248,10 +292,20 @@ def _is_among(layer: SlottedLayer, layers: AbstractSet[int] | None) -> bool:
     return layers is None or id(layer) in layers
 
 
-def _gather(layer: SlottedLayer, worn: WornRows) -> _Gathered:
-    """Gather each row's rank rows, and fold weights and magnitudes into the small factors."""
-    down = _take(layer.slot_down, worn.index)
-    up = _take(layer.slot_up, worn.index) * _of_block(worn.weight, layer, dimensions=3)
+def _gather(
+    layer: SlottedLayer, worn: WornRows, *, scratch: dict[str, torch.Tensor] | None = None
+) -> _Gathered:
+    """Gather each row's rank rows, and fold weights and magnitudes into the small factors.
+
+    Args:
+        layer: Whose tables.
+        worn: Which rank rows.
+        scratch: Memory that the next layer may have; None: it is to stay. On a CPU memory that was
+            used a moment ago is in its caches, and new memory costs as much as the copy itself.
+    """
+    down = _take(layer.slot_down, worn.index, out=_room(scratch, "down", layer.slot_down, worn))
+    up = _take(layer.slot_up, worn.index, out=_room(scratch, "up", layer.slot_up, worn))
+    up = up.mul_(_of_block(worn.weight, layer, dimensions=3))
     scaling = worn.scaling
     inputs = outputs = None
     if scaling is not None and _is_among(layer, scaling.outputs):
@@ -274,8 +328,24 @@ def _pixels(images: torch.Tensor, *, rows: int) -> torch.Tensor:
     return images.permute(0, 2, 3, 1).reshape(rows, -1, images.shape[1])
 
 
-def _take(table: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
-    return table.index_select(0, index.reshape(-1)).view(*index.shape, -1)
+def _take(
+    table: torch.Tensor, index: torch.Tensor, *, out: torch.Tensor | None = None
+) -> torch.Tensor:
+    return torch.index_select(table, 0, index.reshape(-1), out=out).view(*index.shape, -1)
+
+
+def _room(
+    scratch: dict[str, torch.Tensor] | None, name: str, table: torch.Tensor, worn: WornRows
+) -> torch.Tensor | None:
+    """Return room for the rank rows of a table, `[rows * R, width]`."""
+    if scratch is None:
+        return None
+    size = worn.index.numel() * table.shape[1]
+    if size * table.itemsize > SCRATCH_BYTES_MAX // 2:
+        return None
+    if name not in scratch or scratch[name].numel() < size:
+        scratch[name] = table.new_empty(size)
+    return scratch[name][:size].view(-1, table.shape[1])
 
 
 def _excesses(table: torch.Tensor, scaling: Scaling, *, layer: SlottedLayer) -> torch.Tensor:

@@ -124,6 +124,17 @@ class Conditioner:
         ]
 
 
+def join_parts(parts: Sequence[Conditioning]) -> Conditioning:
+    """Put what the parts of one row are told behind each other."""
+    if len(parts) == 1:
+        return parts[0]
+    pooled = [part.pooled for part in parts if part.pooled is not None]
+    return Conditioning(
+        text=join_texts([part.text for part in parts]),
+        pooled=torch.cat(pooled) if pooled else None,
+    )
+
+
 def join_texts(texts: Sequence[torch.Tensor]) -> torch.Tensor:
     """Put hidden states `[samples, length, width]` of several rows into one batch.
 

@@ -30,6 +30,7 @@ class Controls:
             first and after the last as there; empty: as its weight.
         start: Share of the steps before which the UNet does not wear it.
         end: Share of the steps from which on it does not.
+        region: Where in the picture it acts, as `Region.name`; empty: everywhere.
         blocks: By what its weight is multiplied in a block, by name; in others it is not.
     """
 
@@ -37,6 +38,7 @@ class Controls:
     unet: tuple[Point, ...] = ()
     start: float = 0.0
     end: float = 1.0
+    region: str = ""
     blocks: tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
@@ -113,8 +115,16 @@ BlockWeights: TypeAlias = tuple[float, ...]
 
 
 def is_steady(weight: Weight) -> bool:
-    """Say whether it is the same at every step."""
-    return not isinstance(weight, Strength) or weight.controls.is_steady
+    """Say whether it is the same at every step and everywhere in the picture."""
+    if not isinstance(weight, Strength):
+        return True
+    return weight.controls.is_steady and not weight.controls.region
+
+
+def is_worn_in(weight: Weight, *, region: str) -> bool:
+    """Say whether an adapter acts in a region; what says none acts in all of them."""
+    own = weight.controls.region if isinstance(weight, Strength) else ""
+    return own in ("", region)
 
 
 def weights_in_text(weight: Weight) -> BlockWeights:

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from tabard_server.engine_port.weights.strength import Controls, Point
 from tabard_server.errors import invalid
+from tabard_server.jobs.words.regions import read_region
 
 CONTROLS_CHARS_MAX = 1_024
 """Longest text behind a ref."""
@@ -25,7 +26,7 @@ _BLOCK = re.compile(r"(?:IN|OUT)[0-9]{0,2}|MID|M00|BASE", re.ASCII | re.IGNORECA
 _SHOWN = 40
 _HINT = (
     "write ref:weight, ref:te:unet, or names behind the ref, as te=0.5, unet=0.8, "
-    "unet=0.5@0,1@0.6, start=0.2, end=0.8, IN04=0.5, lbw=1,0,0,…"
+    "unet=0.5@0,1@0.6, start=0.2, end=0.8, region=left, IN04=0.5, lbw=1,0,0,…"
 )
 
 
@@ -38,6 +39,7 @@ class SaidControls:
         unet: Weight in the UNet, as points; a single one holds everywhere.
         start: Share of the steps before which the UNet does not wear it.
         end: Share of the steps from which on it does not.
+        region: Where it acts: the name of a region, or boxes as text; empty: everywhere.
         blocks: Factors of blocks, by name in any spelling.
         block_weights: The list of a UI, which names no blocks.
     """
@@ -46,6 +48,7 @@ class SaidControls:
     unet: tuple[Point, ...] = ()
     start: float | None = None
     end: float | None = None
+    region: str = ""
     blocks: tuple[tuple[str, float], ...] = ()
     block_weights: tuple[float, ...] = ()
 
@@ -115,6 +118,8 @@ def write_controls(controls: Controls) -> str:
         parts.append(f"start={_number(controls.start)}")
     if controls.end != 1.0:
         parts.append(f"end={_number(controls.end)}")
+    if controls.region:
+        parts.append(f"region={controls.region}")
     parts += [f"{name}={_number(factor)}" for name, factor in controls.blocks]
     return ":".join(parts)
 
@@ -169,6 +174,9 @@ class _Reader:
             if len(self._weight) > 1:
                 self._contradict("unet", place=place)
             self._put(word, self._points(value, place=value_place), place=place)
+        elif word == "region":
+            region = read_region(value, place_of=self.place_of, at=value_place)
+            self._put(word, region, place=place)
         elif word == "block_weights":
             numbers = self._each(value, self._number, place=value_place)
             self._put(word, numbers, place=place)
@@ -235,6 +243,7 @@ _NAMES: Mapping[str, str] = {
     "unet": "unet",
     "start": "start",
     "end": "end",
+    "region": "region",
     "lbw": "block_weights",
 }
 

@@ -20,7 +20,11 @@ _BEGUN = re.compile(
     rf"(?:<|\uff1c|&lt;)\s*(?:{_KINDS})(?:\s*[:\uff1a=;|/\\]|\s+\S)[^<>\uff1e]*[>\uff1e]?",
     re.IGNORECASE,
 )
-_EMBEDDING = re.compile(r"(?<!\w)embedding:(<[^<>\s]+>|(?:[\w./@+-]|\\(?=\w))+)")
+# A weight of A1111's syntax may stand behind a name, so that a colon belongs to a digest only.
+_EMBEDDING = re.compile(
+    r"(?<!\w)embedding:"
+    r"(<[^<>\s]+>|(?:[\w./+-]|\\(?=\w))+(?:@(?:sha256:[0-9a-f]+|[\^~]?[\w.+@-]*))?)"
+)
 _SUFFIXES = (".safetensors", ".pt", ".bin")
 
 

@@ -25,7 +25,7 @@ from tabard_registry.release.words import (
     TRIGGER_WORD_CHARS_MAX,
     TRIGGER_WORDS_MAX,
 )
-from tabard_server.jobs.words.controls import POINTS_MAX
+from tabard_server.jobs.words.controls import CONTROLS_CHARS_MAX, POINTS_MAX
 from tabard_server.limits import Limits
 from tabard_server.reviewing.votes import HELD_MAX
 from tabard_server.webhooks.receivers import URL_CHARS_MAX
@@ -182,7 +182,10 @@ def _of_controls() -> dict[str, Bound]:
     several = Bound(
         bytes_max=0, count_max=POINTS_MAX, count_hint=f"name at most {POINTS_MAX} of an adapter"
     )
-    return dict.fromkeys(("points", "blocks", "block_weights"), several)
+    return {
+        **dict.fromkeys(("points", "blocks", "block_weights"), several),
+        **dict.fromkeys(("region", "boxes"), _text(CONTROLS_CHARS_MAX)),
+    }
 
 
 def _of_pictures(limits: Limits) -> dict[str, Bound]:
@@ -197,6 +200,17 @@ def _of_pictures(limits: Limits) -> dict[str, Bound]:
         count_reason="REFERENCES_TOO_MANY",
         count_hint="send fewer (limits.evaluation_pictures_max)",
     )
+    mask = Bound(
+        bytes_max=limits.region_mask_bytes_max,
+        reason="IMAGE_TOO_LARGE",
+        hint="save it as a grey PNG, or use boxes (limits.region_mask_bytes_max)",
+    )
+    regions = Bound(
+        bytes_max=0,
+        count_max=limits.regions_per_request_max,
+        count_reason="TOO_MANY_REGIONS",
+        count_hint="have fewer (limits.regions_per_request_max)",
+    )
     grid = Bound(
         bytes_max=limits.grid_bytes_max,
         reason="GRID_TOO_LARGE",
@@ -208,6 +222,8 @@ def _of_pictures(limits: Limits) -> dict[str, Bound]:
     return {
         **dict.fromkeys(("image", "mask_image", "content"), picture),
         **dict.fromkeys(("references", "training"), pictures),
+        "mask": mask,
+        "regions": regions,
         "grid_document": grid,
         "document": document,
     }

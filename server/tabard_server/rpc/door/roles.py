@@ -168,6 +168,7 @@ _WITHDRAW = _rule(Role.OPERATE, _BY_REF)
 _LOOK_AFTER = _rule(Role.OPERATE, _everywhere)
 _EDIT = _rule(Role.PUBLISH, _BY_REF)
 _JUDGE = _rule(Role.REVIEW, _BY_REF)
+_COMPLETE = Rule(needs=(Need(role=Role.PUBLISH, namespaces=_BY_REF, other_role=Role.REVIEW),))
 
 _JOBS = "/tabard.v1.JobService"
 _EVIDENCE = "/tabard.v1.EvidenceService"
@@ -198,9 +199,8 @@ RULES: Mapping[str, Rule] = {
     f"{_EVIDENCE}/ListEvidence": _LOOK,
     f"{_EVIDENCE}/GetEvidence": _LOOK,
     f"{_EVIDENCE}/GetPicture": _LOOK,
-    f"{_EVIDENCE}/EditEvidence": Rule(
-        needs=(Need(role=Role.PUBLISH, namespaces=_BY_REF, other_role=Role.REVIEW),)
-    ),
+    f"{_EVIDENCE}/EditEvidence": _COMPLETE,
+    f"{_EVIDENCE}/FileReview": _COMPLETE,
     f"{_CANARY}/StartCanary": _rule(Role.PROMOTE, _BY_REF),
     f"{_CANARY}/GetCanary": _LOOK,
     f"{_CANARY}/ListCanaries": _LOOK_AROUND,
@@ -217,6 +217,7 @@ RULES: Mapping[str, Rule] = {
     f"{_EVIDENCE}/ListGrids": _rule(Role.GENERATE, _in_place_if_said),
     f"{_OPERATIONS}/GetStatus": _KNOWN,
     f"{_OPERATIONS}/Verify": _LOOK_AFTER,
+    f"{_OPERATIONS}/ListReplicas": _LOOK_AFTER,
     f"{_OPERATIONS}/Drain": _LOOK_AFTER,
     f"{_OPERATIONS}/Warm": _LOOK_AFTER,
     f"{_REGISTRY}/Rollback": _rule(Role.PROMOTE, _in_adapter),

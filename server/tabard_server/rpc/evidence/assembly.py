@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from tabard_registry import Registry
 from tabard_registry.evidence.grid import Grid
 from tabard_server.evaluation.looks import Encoders
+from tabard_server.evidence.filing import Filing
 from tabard_server.evidence.grids import Grids
 from tabard_server.evidence.lookup import Lookup
 from tabard_server.evidence.references import ReferenceBook
@@ -36,9 +37,11 @@ def evidence_service_for(
 ) -> EvidenceServicer:
     """Return what serves the evidence of a registry."""
     bytes_max = limits.message_bytes_max - _FRAME_BYTES
+    shelf = Shelf(registry, picture_bytes_max=bytes_max)
     return EvidenceServicer(
         registry,
-        shelf=Shelf(registry, picture_bytes_max=bytes_max),
+        shelf=shelf,
+        filing=Filing(registry, shelf=shelf),
         grids=Grids(registry, shipped=grids),
         references=References(
             book=ReferenceBook(registry, encoders=encoders), limits=limits, threads=judging

@@ -122,8 +122,8 @@ def write_note(note: EvidenceNote) -> pb.EvidenceNote:
     )
 
 
-def write_filed(filed: Filed) -> pb.GetEvidenceResponse:
-    """Write a document and whose it is."""
+def write_filed(filed: Filed, *, page: bytes = b"") -> pb.GetEvidenceResponse:
+    """Write a document and whose it is, with its page if that was asked for."""
     release = filed.release
     return pb.GetEvidenceResponse(
         adapter=str(release.adapter),
@@ -131,6 +131,7 @@ def write_filed(filed: Filed) -> pb.GetEvidenceResponse:
         release_digest=str(release.digest),
         note=write_note(filed.note),
         document=filed.content,
+        page=page,
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from tabard.v1 import evidence_service_pb2 as pb
 from tabard.v1 import evidence_service_pb2_grpc
 from tabard_registry import AdapterRef, Digest, Registry
+from tabard_server.evidence.filing import Filing
 from tabard_server.evidence.grids import Grids
 from tabard_server.evidence.lookup import Found, Lookup
 from tabard_server.evidence.references import ReferenceBook, ReferenceFiles, ReferencesWish
@@ -57,6 +58,7 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
         registry: Registry,
         *,
         shelf: Shelf,
+        filing: Filing,
         grids: Grids,
         references: References,
         lookup: Lookup,
@@ -68,6 +70,7 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
         """Take where evidence is read, and where acts and questions wait for the store."""
         self._evidence = registry.evidence
         self._shelf = shelf
+        self._filing = filing
         self._grids = grids
         self._references = references
         self._lookup = lookup
@@ -106,7 +109,9 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
             grants=context.identity.grants,
         )
         await self._note_seen(filed, context)
-        return write_filed(filed)
+        if not request.with_page:
+            return write_filed(filed)
+        return write_filed(filed, page=await self._questions.aside(self._filing.page, filed))
 
     async def GetPicture(
         self, request: pb.GetPictureRequest, context: Context
@@ -216,13 +221,26 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
         await self._questions.aside(self._note_found, found, context)
         return write_found(found)
 
+    async def FileReview(
+        self, request: pb.FileReviewRequest, context: Context
+    ) -> pb.FileReviewResponse:
+        """Keep the review of a release as it stands now; nothing of it is told."""
+        done = await self._publishing.act(
+            self._filing.file,
+            AdapterRef.parse(request.ref),
+            author=read_author(request, identity=context.identity),
+        )
+        return pb.FileReviewResponse(note=write_note(done.note), created=done.created)
+
     def _note_found(self, found: Found, context: Context) -> None:
         for report in found.reports:
             self._blindfold.saw(report, identity=context.identity)
 
     async def _note_seen(self, filed: Filed, context: Context) -> None:
         """Note, before it is answered, that the caller knows the sides of a report's pairs."""
-        if filed.note.kind == "report":
-            await self._questions.aside(
-                lambda: self._blindfold.saw(filed.document, identity=context.identity)
-            )
+        await self._questions.aside(self._note_report, filed, context)
+
+    def _note_report(self, filed: Filed, context: Context) -> None:
+        report = self._filing.report_of(filed)
+        if report is not None:
+            self._blindfold.saw(report, identity=context.identity)

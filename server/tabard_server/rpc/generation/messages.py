@@ -7,6 +7,7 @@ from tabard.v1 import adapter_pb2, generation_service_pb2
 from tabard_registry.identity.identity import Identity
 from tabard_server.callers.caller import Caller
 from tabard_server.engine_port.drawing import Size, WantedDrawing
+from tabard_server.engine_port.regions import WantedRegion
 from tabard_server.engine_port.weights.strength import Point
 from tabard_server.errors import invalid
 from tabard_server.jobs.job import (
@@ -23,6 +24,7 @@ from tabard_server.jobs.job import (
     Written,
 )
 from tabard_server.jobs.words.controls import NOTHING_SAID, SaidControls, write_controls
+from tabard_server.jobs.words.regions import read_region
 from tabard_server.rpc.names import name_of
 from tabard_server.rpc.times import write_duration
 from tabard_server.scheduler.claims import Priority
@@ -82,6 +84,7 @@ def read_request(
             prompt_windows_max=message.prompt_windows_max if said("prompt_windows_max") else None,
             token_match=_named(_MATCH, message.token_match),
             clip_skip=message.clip_skip if said("clip_skip") else None,
+            regions=tuple(map(_read_region, message.regions)),
             image=message.image if said("image") else None,
             mask_image=message.mask_image if said("mask_image") else None,
             strength=message.strength if said("strength") else None,
@@ -172,8 +175,18 @@ def _read_controls(message: adapter_pb2.AdapterControls) -> SaidControls:
         unet=points,
         start=said("start"),
         end=said("end"),
+        region=message.region and read_region(message.region, place_of="adapters"),
         blocks=tuple((one.block, one.weight) for one in message.blocks),
         block_weights=tuple(message.block_weights),
+    )
+
+
+def _read_region(message: generation_service_pb2.Region) -> WantedRegion:
+    return WantedRegion(
+        name=message.name,
+        boxes=message.boxes,
+        mask=message.mask if message.HasField("mask") else None,
+        prompt=message.prompt if message.HasField("prompt") else None,
     )
 
 

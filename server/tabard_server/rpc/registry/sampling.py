@@ -28,6 +28,7 @@ def read_sampling(message: adapter_pb2.Sampling) -> Sampling:
         clip_skip=message.clip_skip if message.HasField("clip_skip") else None,
         prediction=message.prediction,
         weight=_read_span(message.weight),
+        prompt=message.prompt,
         enforce=message.enforce,
     )
 

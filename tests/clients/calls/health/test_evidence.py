@@ -106,3 +106,20 @@ def test_what_is_no_json_is_refused(client: Client, reported: str) -> None:
         client.edit_evidence(REF, {"outcome": {1, 2}}, digest=reported)
 
     assert refused.value.violations[0].field == "document"
+
+
+def test_review_is_filed(client: Client, server: RealServer, reported: str) -> None:
+    """As a document of its own, with the page that was written then."""
+    done = client.file_review(REF, reason="for the client")
+    again = client.file_review(REF)
+
+    found = client.evidence_document(REF, kind="review", with_page=True)
+    now = client.evidence_document(REF, with_page=True)
+    assert (done.created, again.created, again.note) == (True, False, done.note)
+    assert (done.note.kind, found.note) == ("review", done.note)
+    assert found.page == now.page != b""
+    assert str(sha256_bytes(found.page)) == found.document["page"]
+    assert found.document["report"] == now.note.digest
+    assert set(found.pictures) == set(now.pictures)
+    assert client.evidence_document(REF).page == b""
+    assert client.history("acme/ink")[-1].reason == "for the client"

@@ -12,12 +12,17 @@ INDEX = [
     ("neon", "acme/neon", "1.0.0", "lora", "a red circle"),
     ("plum", "acme/plum", "1.0.0", "textual_inversion", "a <plum> circle"),
     ("mascot", "acme/mascot", "1.0.0", "dreambooth", "a sks mascot"),
+    ("fast", "acme/fast", "1.0.0", "lora", "a red circle"),
 ]
+SAMPLING = {
+    "watercolor-1.0.0": {"steps": {"recommended": 20}},
+    "fast": {"samplers": ["lcm"], "steps": {"max": 8, "recommended": 4}, "spacing": "trailing"},
+}
 
 
 @pytest.fixture
 def adapters(tmp_path: Path) -> Path:
-    """Write five adapter files and their index."""
+    """Write six adapter files and their index."""
     folder = tmp_path / "material" / "adapters"
     folder.mkdir(parents=True)
     entries = []
@@ -32,6 +37,7 @@ def adapters(tmp_path: Path) -> Path:
                 "trigger": "<plum>" if kind == "textual_inversion" else None,
                 "prompt": prompt,
                 "notes": f"notes of {stem}",
+                "sampling": SAMPLING.get(stem),
             }
         )
     (folder / "index.json").write_text(json.dumps(entries), encoding="utf-8")

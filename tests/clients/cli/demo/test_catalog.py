@@ -25,7 +25,7 @@ def test_incomplete_catalog_is_refused(adapters: Path) -> None:
 
 
 def test_files_get_their_parts(adapters: Path) -> None:
-    """A style and its successor, another style, a word, a subject."""
+    """A style and its successor, another style, a word, a subject, few steps."""
     catalog = read_catalog(adapters)
 
     assert (catalog.style.version, catalog.successor.version) == ("1.0.0", "1.1.0")
@@ -36,6 +36,7 @@ def test_files_get_their_parts(adapters: Path) -> None:
         "neon",
         "plum",
         "mascot",
+        "fast",
     ]
 
 

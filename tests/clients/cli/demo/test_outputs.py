@@ -19,9 +19,9 @@ def test_story_holds_and_is_kept(server: FakeServer, adapters: Path, tmp_path: P
 
     assert (proof.failures, proof.rollback_identical) == ((), True)
     assert json.loads((out / "summary.json").read_text()) == json.loads(json.dumps(summary))
-    assert len(list((out / "images").glob("*.png"))) == 28
+    assert len(list((out / "images").glob("*.png"))) == 40
     with Image.open(out / "contact-sheet.png") as sheet:
-        assert sheet.height > 7 * 128
+        assert sheet.height > 10 * 128
         assert SHEET_KEYWORD in sheet.info
 
 
@@ -42,6 +42,9 @@ def test_summary_tells_the_moves(server: FakeServer, adapters: Path, tmp_path: P
         ["1.0.0"],
         ["1.1.0"],
         ["1.0.0"],
+        ["1.0.0"],
+        ["1.0.0"],
+        ["1.0.0", "1.0.0"],
         ["1.0.0"],
         ["1.0.0"],
         ["1.0.0", "1.0.0"],

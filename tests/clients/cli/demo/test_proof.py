@@ -37,6 +37,20 @@ def test_style_without_effect_is_noticed(
     assert proof.failures == ((failure,) if failure else ())
 
 
+def test_few_steps_that_are_not_declared_are_noticed(
+    server: FakeServer, adapters: Path, tmp_path: Path
+) -> None:
+    """A server that does not hear what a release declares draws something else in silence."""
+    server.state.is_deaf = True
+
+    proof, _ = performed(server, adapters, tmp_path / "out")
+
+    assert proof.failures == (
+        "few steps were not taken as they are declared",
+        "the wrong steps draw the same, or were not warned of",
+    )
+
+
 def test_harmless_bad_release_is_noticed(
     server: FakeServer, adapters: Path, tmp_path: Path
 ) -> None:

@@ -13,12 +13,15 @@ from tabard.cli.demo.catalog import read_catalog
 from tabard.cli.demo.story import (
     BAD,
     BASE,
+    FEW,
+    FEW_STYLED,
     IMAGES_PER_ROW,
     PAIR,
     RESTORED,
     STYLE,
     SUBJECT,
     WORD,
+    WRONG,
     Story,
     Told,
 )
@@ -89,11 +92,24 @@ def test_rows_to_compare_share_the_words(told: Told) -> None:
     assert prompts[PAIR] == prompts[SUBJECT]
 
 
+def test_few_steps_are_left_to_the_release(told: Told, server: FakeServer) -> None:
+    """Nothing is said of steps: they are those that it declares, with a style beside it too."""
+    asked = [one for one in server.state.requests if hasattr(one, "num_inference_steps")]
+    requests = {row.key: one for row, one in zip(told.rows, asked, strict=True)}
+
+    for key in (FEW, FEW_STYLED):
+        assert not requests[key].HasField("num_inference_steps") and not requests[key].sampler
+        assert {one.provenance["steps"] for one in told.row(key).images} == {4}
+        assert told.row(key).warnings == ()
+    assert requests[WRONG].timestep_spacing == "leading"
+    assert told.row(WRONG).warnings
+
+
 def test_requests_are_deterministic(told: Told, server: FakeServer) -> None:
     """Else equal files would prove nothing."""
     drawn = [one for one in server.state.requests if hasattr(one, "num_inference_steps")]
 
-    assert len(drawn) == len(told.rows) == 7
+    assert len(drawn) == len(told.rows) == 10
     assert all(request.deterministic for request in drawn)
 
 
@@ -108,7 +124,7 @@ def test_times_are_taken_of_every_act(told: Told) -> None:
 
 def test_listener_hears_every_act(told: Told, listener: Listener) -> None:
     """A sentence an act, and bars that get to their end."""
-    assert sum(text.startswith("published ") for text in listener.told) == 5
+    assert sum(text.startswith("published ") for text in listener.told) == 6
     assert any(text.startswith("rolled back acme/watercolor, stable") for text in listener.told)
     assert "drew 4 images wearing nothing in 1.0 s" in listener.told
     assert all(bar.done == bar.total > 0 for bar in listener.bars)

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tabard_server.engine.load_engine import EngineSettings, load_engine
 from tabard_server.engine.measures import memory_plan
 from tabard_server.engine.measures.dry_run import run_dry, walk_through
 from tabard_server.engine.measures.memory_plan import SEEN_TO_ALIVE, free_bytes, plan_memory
+from tabard_server.engine.slots.packed_weights import packable_bytes
 from tabard_server.engine_port.memory import MEBIBYTE, MemoryPlan
 from tests.golden.full_size.models import build
 from tests.root import ROOT
@@ -191,6 +193,28 @@ def test_engine_starts_with_what_fits(tiny_base: Path, base: Base) -> None:
     assert engine.plan is not None and engine.plan.fits
     assert (engine.plan.rows_per_step, engine.can_merge) == (3, False)
     assert engine.plan.chosen == ("limits.rows_per_step_max", "merged_copy")
+
+
+def test_packed_weights_are_planned(base: Base) -> None:
+    """One copy for the base and one for the merged copy, on a CPU in float32 and nowhere else."""
+    own = packable_bytes(base.unet)
+
+    assert _plan(base).packed == 2 * own > 0
+    assert _plan(base, can_merge=False).packed == own
+    assert _plan(base, is_compiled=True).packed == 0
+    assert _plan(base, dtype=torch.float16).packed == 0
+    assert _plan(base, dtype=torch.float64).packed == 0
+    assert _plan(base, device=torch.device("cuda")).packed == 0
+
+
+def test_packed_weights_give_way(base: Base) -> None:
+    """Where little is left they take half of it, and no rows, no copy and no start."""
+    without = replace(_plan(base), packed=0).total
+
+    plans = [_plan(base, free_bytes=without + more) for more in (0, 100)]
+
+    assert [plan.packed for plan in plans] == [0, 50]
+    assert all(plan.fits and plan.merged for plan in plans)
 
 
 def test_machine_says_what_is_free(base: Base) -> None:

@@ -162,13 +162,14 @@ def test_copy_wears_the_weight_of_a_part(model: Model) -> None:
         assert torch.equal(model.first.weight, merged_pristine(model, "first.weight"))
 
 
-def test_what_changes_over_the_steps_is_refused(model: Model) -> None:
+def test_what_changes_over_steps_or_places_is_refused(model: Model) -> None:
     """By its name, and the base stays bare."""
     worn = adapter("a", {"first": pair(model.first.weight)})
     merged = copy_of(model)
 
-    with pytest.raises(AdapterMismatch, match="a is worn at some steps"):
-        merged.merge([(worn, Strength(weight=1.0, controls=Controls(end=0.5)))])
+    for controls in (Controls(end=0.5), Controls(region="left")):
+        with pytest.raises(AdapterMismatch, match="a is not worn at every step"):
+            merged.merge([(worn, Strength(weight=1.0, controls=controls))])
 
     assert_bare(model, merged)
 

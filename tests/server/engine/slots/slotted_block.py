@@ -25,10 +25,14 @@ class Block(nn.Module):
         return self.linear(self.conv(x).flatten(2).transpose(1, 2))  # type: ignore[no-any-return]
 
 
-def slotted(block: Block, binding: Binding) -> dict[tuple[str, str], SlottedLayer]:
+def slotted(
+    block: Block, binding: Binding, *, has_tables: bool = False
+) -> dict[tuple[str, str], SlottedLayer]:
     """Give both layers slots."""
     return {
-        ("unet", name): add_slots(getattr(block, name), binding=binding, rank_rows=RANK_ROWS)
+        ("unet", name): add_slots(
+            getattr(block, name), binding=binding, rank_rows=RANK_ROWS, has_tables=has_tables
+        )
         for name in ("conv", "linear")
     }
 

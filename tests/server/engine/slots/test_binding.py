@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from tabard_server.adapters.host_adapter import HostAdapter
-from tabard_server.engine.slots.binding import bind_rows, bucket
+from tabard_server.engine.slots import slotted_layers
+from tabard_server.engine.slots.binding import GATHERED_BYTES_MAX, bind_rows, bucket
 from tabard_server.engine.slots.slot_table import SlotTable
 from tabard_server.engine.slots.slotted_layers import Binding
 from tests.server.engine.slots.slotted_block import RANK_ROWS, Block, adapter_for, slotted
@@ -26,7 +27,7 @@ def _fresh_compiler() -> Iterator[None]:
 def test_swaps_never_recompile(block: Block, axis: str, blocks: int) -> None:
     """Two hundred random swaps run one compiled graph, whatever the ranks and the layers."""
     binding, rng = Binding(), random.Random(5)
-    layers = slotted(block, binding)
+    layers = slotted(block, binding, has_tables=True)
     table = SlotTable(layers, rank_rows=RANK_ROWS)
     adapters = [
         adapter_for(block, name=str(n), rank=rng.choice([5, 6, 7, 8]), axis=axis, parts=parts)
@@ -134,3 +135,35 @@ def test_same_rows_are_bound_as_before(block: Block) -> None:
         seen.append(binding.worn)
 
     assert seen[0] is seen[2] is not seen[1]
+
+
+@pytest.mark.parametrize("axis", ["", "outputs", "inputs"])
+def test_what_is_not_kept_shares_memory(
+    block: Block, axis: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Layers that gather into the same memory, one after the other, give the bits of those kept."""
+    binding, seen = Binding(), []
+    table = SlotTable(slotted(block, binding), rank_rows=RANK_ROWS)
+    slots = table.acquire([adapter_for(block, name=n, rank=2, axis=axis) for n in ("a", "b")])
+    stacks = [[(slots[0], (0.7,))], [(slots[1], (0.3,)), (slots[0], (1.0,))]]
+    x = torch.randn(4, 4, 6, 6)
+
+    for room, scratch in ((GATHERED_BYTES_MAX, 96 << 20), (0, 96 << 20), (0, 0)):
+        monkeypatch.setattr(slotted_layers, "SCRATCH_BYTES_MAX", scratch)
+        binding.kept.clear()
+        binding.scratch.clear()
+        bind_rows(
+            binding,
+            stacks=stacks,
+            samples_per_row=2,
+            device=torch.device("cpu"),
+            dtype=torch.float32,
+            gathered_bytes_max=room,
+        )
+        assert binding.worn is not None
+        with torch.inference_mode():
+            seen += [block(x), block(x)]
+        assert bool(binding.worn.gathered) == bool(room)
+        assert bool(binding.scratch) == (not room and bool(scratch))
+
+    assert all(torch.equal(found, seen[0]) for found in seen)

@@ -19,7 +19,7 @@ ROWS = 12
 def slotted() -> SlottedLayer:
     """Make a layer with slots, its weights known."""
     torch.manual_seed(0)
-    return add_slots(nn.Linear(6, 5), binding=Binding(), rank_rows=ROWS)
+    return add_slots(nn.Linear(6, 5), binding=Binding(), rank_rows=ROWS, has_tables=True)
 
 
 def adapter(*, rank: int, axis: str = "") -> HostAdapter:

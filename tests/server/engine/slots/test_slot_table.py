@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import weakref
 from collections.abc import Mapping
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from tabard_server.adapters.host_adapter import HostAdapter, PackedLayer, lay_out
+from tabard_server.engine.slots import slot_table
 from tabard_server.engine.slots.slot_table import SlotTable, table_rows
 from tabard_server.engine.slots.slotted_layers import Binding, SlottedLayer, add_slots
 from tabard_server.engine_port.errors import AdapterMismatch, SlotsExhausted
@@ -218,3 +220,42 @@ def test_admitted_stack_of_scaled_adapters_fits(block: Block) -> None:
         assert not table.can_hold([adapter_for(block, name="more", rank=1, axis="")])
 
     assert len({row for slot in slots for row in (*slot.ranks, *slot.magnitudes)}) == 8 * 8
+
+
+def test_tables_take_memory_at_first_need() -> None:
+    """Of a layer that no adapter changes they take none; those that were needed stay."""
+    layers = _layers(RANK_ROWS)
+    table = SlotTable(layers, rank_rows=RANK_ROWS)
+    full = RANK_ROWS * (3 + 5) * 4
+
+    assert _taken(layers) == [8, 8]
+    table.acquire([_adapter("a", rank=4, keys=KEYS[:1])])
+    assert _taken(layers) == [full, 8]
+    _assert_tables_are_true(table, layers)
+
+    table.release(next(iter(table._slots.values())))
+    table.evict_idle()
+    table.acquire([_adapter("b", rank=2)])
+    assert _taken(layers) == [full, full]
+    _assert_tables_are_true(table, layers)
+
+
+def test_tables_that_do_not_fit_leave_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory that is not to be had is told, and the next adapter finds the slots as they were."""
+    layers = _layers(9)
+    table = SlotTable(layers, rank_rows=9)
+    with monkeypatch.context() as patch, pytest.raises(MemoryError):
+        patch.setattr(slot_table, "make_tables", Mock(side_effect=[None, MemoryError]))
+        table.acquire([_adapter("a", rank=4)])
+
+    assert table.residents() == []
+    table.acquire([_adapter("b", rank=8)])
+    _assert_tables_are_true(table, layers)
+
+
+def _taken(layers: Mapping[tuple[str, str], SlottedLayer]) -> list[int]:
+    """Return the bytes that the tables of each layer take."""
+    return [
+        sum(table.untyped_storage().nbytes() for table in (layer.slot_down, layer.slot_up))
+        for layer in layers.values()
+    ]

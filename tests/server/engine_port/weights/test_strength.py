@@ -10,6 +10,7 @@ from tabard_server.engine_port.weights.strength import (
     Point,
     Strength,
     is_steady,
+    is_worn_in,
     stated_weights,
     weight_of_part,
     weights_by_step,
@@ -122,3 +123,14 @@ def test_weights_never_leave_what_was_said(
     low, high = min(weights), max(weights)
     assert all(low - 1e-9 <= (one or (0.0,))[0] <= high + 1e-9 or not one for one in found)
     assert len(found) == steps
+
+
+def test_region_is_a_place_and_no_step() -> None:
+    """It holds at every step; a merged copy, which wears one thing everywhere, cannot have it."""
+    there = Strength(weight=1.0, controls=Controls(region="left"))
+
+    assert there.controls.is_steady and not is_steady(there)
+    assert [is_worn_in(there, region=one) for one in ("left", "right", "")] == [True, False, False]
+    everywhere = Strength(weight=1.0, controls=Controls())
+    assert all(is_worn_in(one, region="left") for one in (0.5, everywhere))
+    assert there.controls.scaled(0.5).region == "left"

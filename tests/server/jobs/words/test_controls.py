@@ -76,6 +76,9 @@ def test_words_of_uis_are_read(
         ("acme/ink:lbw=1,,0", "CONTROL_MALFORMED", 16),
         ("acme/ink:lbw=OUTALL", "CONTROL_MALFORMED", 14),
         ("acme/ink:step=5-15", "CONTROL_MALFORMED", 10),
+        ("acme/ink:1:region=", "CONTROL_MALFORMED", 19),
+        ("acme/ink:1:region=0,0,x,1", "CONTROL_MALFORMED", 23),
+        ("acme/ink:region=a:region=b", "CONTROL_CONTRADICTED", 19),
         ("acme/ink:te=1:0.5", "CONTROL_MALFORMED", 15),
         ("acme/ink:te=1:te=1", "CONTROL_CONTRADICTED", 15),
         ("acme/ink:te=1:text_encoder=1", "CONTROL_CONTRADICTED", 15),
@@ -97,7 +100,7 @@ def test_what_cannot_be_read_is_refused_with_its_place(text: str, reason: str, p
     assert violation.hint
 
 
-@given(st.text(alphabet="acme/ink@:=,.0123456789-+eINOUTMDBASlbwtundr \u0663é<", max_size=60))
+@given(st.text(alphabet="acme/ink@:=,.0123456789-+eINOUTMDBASlbwtundrgo/ \u0663é<", max_size=60))
 def test_any_text_is_read_or_refused_with_its_place(text: str) -> None:
     """Nothing else comes of it, and the place lies within."""
     try:
@@ -128,6 +131,7 @@ def all_controls(draw: st.DrawFn) -> Controls:
         unet=tuple(Point(weight=draw(WEIGHTS), at=at) for at in places),
         start=draw(st.sampled_from([0.0, start])),
         end=draw(st.sampled_from([1.0, end])),
+        region=draw(st.sampled_from(["", "left", "0,0,0.5,1/0.8,0,1,1"])),
         blocks=tuple((name, draw(WEIGHTS)) for name in names),
     )
 
@@ -148,6 +152,7 @@ def test_writing_and_reading_agree(controls: Controls, weight: float | None) -> 
         unet=controls.unet,
         start=start,
         end=end,
+        region=controls.region,
         blocks=controls.blocks,
     )
 

@@ -2,6 +2,8 @@
 """Tags in prompts mean what A1111 users expect."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tabard_server.engine_port.weights.strength import Controls
 from tabard_server.jobs.words.prompt_tags import read_tags, write_tag, write_words
@@ -60,12 +62,43 @@ def test_what_looks_like_a_tag_is_told(prompt: str, text: str, place: int, is_wh
         ("a (embedding:acme/teal@1.0.0:1.2) cat", ["acme/teal@1.0.0"]),
         ("embedding:<teal>, embedding:bad-hands-5.pt.", ["<teal>", "bad-hands-5"]),
         ("myembedding:teal, embedding: teal", []),
+        (f"embedding:acme/bad@sha256:{'0a' * 8}, x", [f"acme/bad@sha256:{'0a' * 8}"]),
+        ("(embedding:acme/bad@sha256:0123456789ab:1.2)", ["acme/bad@sha256:0123456789ab"]),
+        (
+            "embedding:a/b@^1.2 embedding:a/b@~1.2.3, embedding:a/b@",
+            ["a/b@^1.2", "a/b@~1.2.3", "a/b@"],
+        ),
         (r"embedding:sub\teal, (embedding:teal\)", [r"sub\teal", "teal"]),
     ],
 )
 def test_embeddings_are_found(prompt: str, names: list[str]) -> None:
     """As ComfyUI's users write them, whatever stands around."""
     assert [one.name for one in read_tags(prompt).embeddings] == names
+
+
+@given(st.text(alphabet="embding: acme/t@sha256^~1.0a-+()<>,\\\u00e9", max_size=60))
+def test_any_text_has_embeddings_or_none(text: str) -> None:
+    """Each is found where it stands; with its own text in its place nothing is changed."""
+    tagged = read_tags(text)
+
+    written = [tagged.text[one.start : one.end] for one in tagged.embeddings]
+    assert write_words(tagged, written) == tagged.text
+    assert all(one.startswith("embedding:") for one in written)
+    assert all(one.name and " " not in one.name for one in tagged.embeddings)
+
+
+@given(
+    st.from_regex(r"[a-z0-9]([a-z0-9._-]{0,6}[a-z0-9])?", fullmatch=True),
+    st.sampled_from(["", "@beta", "@1.2.0", "@^1", "@~2.1.0", f"@sha256:{'0a' * 32}"]),
+    st.sampled_from(["", " ", ",", ".", ":1.2)", ")", "]"]),
+)
+def test_every_ref_is_read_back(name: str, selector: str, behind: str) -> None:
+    """Whatever stands behind it; what ends like a file is a file's name."""
+    ref = f"acme/{name}{selector}"
+
+    (found,) = read_tags(f"a (embedding:{ref}{behind} b").embeddings
+
+    assert found.name == (ref.removesuffix(".pt").removesuffix(".bin") if not selector else ref)
 
 
 def test_words_take_the_place_of_names() -> None:

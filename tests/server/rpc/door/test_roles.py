@@ -52,6 +52,7 @@ IN_NAMESPACE = {
     "GetGrid": ALL,
     "ListGrids": ALL,
     "EditEvidence": PUBLISH | {Role.REVIEW},
+    "FileReview": PUBLISH | {Role.REVIEW},
     "ListReviews": ALL,
     "Review": REVIEW,
     "NextPair": REVIEW,
@@ -93,6 +94,7 @@ ANYWHERE = {
     "ListTokens": ADMIN,
     "RevokeToken": ADMIN,
     "Verify": NOBODY,
+    "ListReplicas": NOBODY,
     "Warm": NOBODY,
     "Drain": NOBODY,
 }

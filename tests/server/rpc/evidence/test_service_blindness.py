@@ -8,6 +8,7 @@ import io
 from pathlib import Path
 from typing import Any
 
+import pytest
 from PIL import Image
 
 from tabard.v1 import evidence_service_pb2 as pb
@@ -67,3 +68,54 @@ def test_looking_a_picture_up_is_seeing_it(tmp_path: Path) -> None:
 
     assert {one.side for one in found.matches} & {"candidate", "against"}
     assert reasons == ["VOTE_UNBLINDED", ""]
+
+
+@pytest.mark.parametrize("how", ["document", "page", "picture", "filed", "listed"])
+def test_reading_a_filed_review_is_seeing_the_report(tmp_path: Path, how: str) -> None:
+    """By each way in; who files one, or reads that it is there, still votes."""
+
+    async def walk() -> list[str]:
+        async with asking(tmp_path) as server:
+            people = {
+                one: token_for(server, one, **{OWN: (Role.REVIEW,)}) for one in ("bob", "eve")
+            }
+            registry = server.app.registry
+            release, before = (
+                registry.state.find(AdapterRef.parse(f"{OWN}/ink@{version}"))
+                for version in ("1.1.0", "1.0.0")
+            )
+            report = await asyncio.to_thread(
+                file_report, registry, release, against=before, cells=4
+            )
+            filed, _ = await ask(
+                server,
+                f"{EVIDENCE}/FileReview",
+                pb.FileReviewRequest(ref=REF, reason="for the client"),
+                secret=people["bob" if how == "filed" else "eve"],
+            )
+            kind = pb.EVIDENCE_KIND_REVIEW
+            asked = {
+                "document": ("GetEvidence", pb.GetEvidenceRequest(ref=REF, kind=kind)),
+                "page": ("GetEvidence", pb.GetEvidenceRequest(ref=REF, kind=kind, with_page=True)),
+                "picture": (
+                    "GetPicture",
+                    pb.GetPictureRequest(
+                        ref=REF,
+                        evidence_digest=filed.note.digest,
+                        digest=str(report.candidates[0].image),
+                    ),
+                ),
+                "listed": ("ListEvidence", pb.ListEvidenceRequest(ref=REF)),
+            }
+            if how in asked:
+                path, message = asked[how]
+                _, refused = await ask(server, f"{EVIDENCE}/{path}", message, secret=people["bob"])
+                assert not refused
+            pair = review.NextPairRequest(ref=REF)
+            return [
+                (await ask(server, f"{REVIEW}/NextPair", pair, secret=people[who]))[1]
+                for who in ("bob", "eve")
+            ]
+
+    is_told = how in ("document", "page", "picture")
+    assert asyncio.run(walk()) == ["VOTE_UNBLINDED" if is_told else "", ""]

@@ -49,6 +49,7 @@ FULL = pb.GenerateRequest(
     detach=pb.Detach(namespace="acme"),
     image_format=pb.IMAGE_FORMAT_WEBP,
     image_quality=0,
+    regions=[pb.Region(name="a")],
 )
 
 

@@ -37,6 +37,7 @@ def test_value_and_message_say_the_same() -> None:
         clip_skip=0,
         prediction="epsilon",
         weight=Span(recommended=-1),
+        prompt="negative",
         enforce="warn",
     )
     message = write_sampling(full)

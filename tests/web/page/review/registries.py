@@ -36,6 +36,10 @@ REPORT: dict[str, Any] = {
     "candidates": [{"image": f"new {prompt}", "prompt": prompt, "seed": 7} for prompt in (0, 1, 2)],
     "baseline": [{"image": f"old {prompt}", "prompt": prompt, "seed": 7} for prompt in (0, 1)],
 }
+PICTURES = [f"sha256:{digit * 64}" for digit in "ab"]
+PAGE = "".join(
+    ["<h1>ü</h1>", *(f'<img alt="x" src="{one[7:]}.png">' for one in PICTURES), "</html>"]
+).encode()
 
 
 class FakeRegistry:
@@ -95,7 +99,9 @@ class FakeRegistry:
             voted_count=4,
         )
 
-    async def evidence_document(self, ref: str, *, kind: str) -> EvidenceDocument:
+    async def evidence_document(
+        self, ref: str, *, kind: str, digest: str = "", with_page: bool = False
+    ) -> EvidenceDocument:
         documents = {
             ("report", "3.0.0"): REPORT,
             ("references", "2.0.0"): {"pictures": ["of a bad one"]},
@@ -107,8 +113,21 @@ class FakeRegistry:
             raise NotFound("none", reason="EVIDENCE_NOT_FOUND")
         content = json.dumps(documents[kind, version]).encode()
         return EvidenceDocument(
-            adapter="acme/ink", version=version, release_digest="", note=note(), content=content
+            adapter="acme/ink",
+            version=version,
+            release_digest="",
+            note=note(digest or "sha256:r"),
+            content=content,
+            page=PAGE if with_page else b"",
         )
+
+    async def evidence(self, ref: str, *, kind: str) -> tuple[EvidenceNote, ...]:
+        self.asked.append(("listed", ref, kind))
+        return (note("sha256:filed"),)
+
+    async def file_review(self, ref: str) -> Any:
+        self.asked.append(("filed", ref))
+        return SimpleNamespace(note=note("sha256:filed"), created=True)
 
     async def evidence_picture(self, ref: str, *, evidence: str, digest: str) -> bytes:
         self.asked.append(("shown", ref, evidence, digest))
@@ -153,10 +172,10 @@ class FakeVisitors:
         return ""
 
 
-def note() -> EvidenceNote:
+def note(digest: str = "sha256:r") -> EvidenceNote:
     """What the log says of a document."""
     said: dict[str, Any] = dict.fromkeys(EvidenceNote.__slots__, "")
-    return EvidenceNote(**{**said, "digest": "sha256:r", "checks": {}, "seq": 1})
+    return EvidenceNote(**{**said, "digest": digest, "checks": {}, "seq": 1})
 
 
 def request() -> Request:

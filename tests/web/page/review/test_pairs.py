@@ -2,12 +2,13 @@
 """Blind pairs as a browser hears of them: nothing says who drew which, before or after a vote."""
 
 import asyncio
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import pytest
 
 from tabard_web.page.review.pairs import PairsDoor, VoteRequest
+from tests.server.reviewing.calls_made import calls_made
 from tests.web.page.review.registries import FakeRegistry, FakeVisitors, request
 
 SECRETS = ("acme", "3.0.0", "d" * 64, "candidate", "baseline")
@@ -97,3 +98,21 @@ def test_forged_vote_is_refused(web: httpx.Client) -> None:
     asked = {"ref": "acme/ink", "pair": "pair", "choice": "a"}
 
     assert web.post("/api/pairs/vote", json=asked).status_code == 400
+
+
+def test_either_side_is_the_same_work() -> None:
+    """The same calls in the same order, asked for again too: no side is kept, or made anew."""
+    pairs, registry, _ = door()
+
+    async def watch(side: Literal["a", "b"]) -> tuple[list[str], list[tuple[str, str]]]:
+        with calls_made() as calls:
+            answer = await pairs.picture(request(), "acme/ink@3.0.0", "pair", side)
+        kept = {"content-length"}
+        headers = [(name, value) for name, value in answer.headers.items() if name not in kept]
+        return calls, headers
+
+    works = [asyncio.run(watch(side)) for side in ("a", "b", "b", "a")]
+
+    assert works[0][0]
+    assert all(one == works[0] for one in works)
+    assert [one[-1] for one in registry.asked] == ["a", "b", "b", "a"]

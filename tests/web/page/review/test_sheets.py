@@ -4,9 +4,10 @@
 import asyncio
 
 import httpx
+import pytest
 
-from tabard_web.page.review.sheets import ReviewRequest, Sheet, SheetsDoor
-from tests.web.page.review.registries import FakeRegistry, FakeVisitors, request
+from tabard_web.page.review.sheets import FilingRequest, ReviewRequest, Sheet, SheetsDoor
+from tests.web.page.review.registries import PICTURES, FakeRegistry, FakeVisitors, request
 
 PAGE = {"X-Tabard-Page": "1"}
 
@@ -71,22 +72,43 @@ def test_decision_needs_a_note(web: httpx.Client) -> None:
     assert web.post("/api/review", json={**asked, "note": "fine"}).status_code == 400
 
 
-def test_export_is_one_file() -> None:
-    """With every picture in it, and nothing that has to be asked for."""
+@pytest.mark.parametrize("evidence", ["", "sha256:filed"])
+def test_export_is_one_file(evidence: str) -> None:
+    """With every picture in it, and nothing to be asked for; as it stands, or was filed."""
     registry = FakeRegistry()
     door = SheetsDoor(FakeVisitors(registry))  # type: ignore[arg-type]
 
     async def read() -> tuple[str, str]:
-        answer = await door.export(request(), "acme/ink@3.0.0")
+        answer = await door.export(request(), "acme/ink@3.0.0", evidence)
         pieces = [str(piece) async for piece in answer.body_iterator]
         return "".join(pieces), answer.headers["content-disposition"]
 
     page, name = asyncio.run(read())
 
     assert name == 'attachment; filename="review-acme-ink-3.0.0.html"'
-    assert page.count('src="data:image/png;base64,iVBOR') == 5
-    assert page.count(" src=") == 5
-    assert {digest for _, _, _, digest in registry.asked} == {
-        *("new 0", "new 1", "new 2"),
-        *("old 0", "old 1"),
-    }
+    assert page.count('src="data:image/png;base64,iVBOR') == 2
+    assert page.count(" src=") == 2
+    assert page.startswith("<h1>ü</h1>")
+    assert page.endswith("</html>")
+    shown = [(of, digest) for _, _, of, digest in registry.asked]
+    assert shown == [(evidence or "sha256:r", one) for one in PICTURES]
+
+
+def test_review_is_filed_by_who_says_so() -> None:
+    """And the sheet tells of those that were filed."""
+    registry = FakeRegistry()
+    visitors = FakeVisitors(registry)
+    door = SheetsDoor(visitors)  # type: ignore[arg-type]
+
+    told = asyncio.run(
+        door.file(FilingRequest(ref="acme/ink@3.0.0", actor=" bob "), request(), "1")
+    )
+
+    assert told.model_dump() == {"evidence": "sha256:filed", "created": True}
+    assert (registry.asked, visitors.actors) == ([("filed", "acme/ink@3.0.0")], ["bob"])
+    assert [one.evidence for one in sheet().filed] == ["sha256:filed"]
+
+
+def test_only_the_page_files(web: httpx.Client) -> None:
+    """Another site's form cannot."""
+    assert web.post("/api/review/filed", json={"ref": "acme/ink"}).status_code == 400

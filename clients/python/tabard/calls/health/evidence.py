@@ -11,7 +11,7 @@ from tabard.calls.call import Call, Caller, Pages, pages_of
 from tabard.convert import same_fields
 from tabard.enums import EvidenceKind, member_name, member_number
 from tabard.errors import FieldViolation, InvalidArgument
-from tabard.health.evidence import EvidenceDocument, EvidenceEdit, EvidenceNote
+from tabard.health.evidence import EvidenceDocument, EvidenceEdit, EvidenceNote, ReviewFiling
 from tabard.v1 import evidence_service_pb2 as pb
 
 
@@ -33,7 +33,12 @@ def evidence(
 
 
 def evidence_document(
-    caller: Caller, ref: str, *, digest: str = "", kind: EvidenceKind | Literal[""] = ""
+    caller: Caller,
+    ref: str,
+    *,
+    digest: str = "",
+    kind: EvidenceKind | Literal[""] = "",
+    with_page: bool = False,
 ) -> Call[EvidenceDocument]:
     """Give one document about a release.
 
@@ -42,13 +47,16 @@ def evidence_document(
         ref: The release.
         digest: The document's digest, or 12 digits of it; left out: the newest of the kind.
         kind: Of which kind the newest; left out: a report.
+        with_page: Also give the page of a report, as it stands now, or that of a review.
 
     Raises:
         NotFound: No such release, or no such document about it.
     """
     del caller
     return Call(
-        request=pb.GetEvidenceRequest(ref=ref, digest=digest, kind=_number(kind)),
+        request=pb.GetEvidenceRequest(
+            ref=ref, digest=digest, kind=_number(kind), with_page=with_page
+        ),
         read=read_document,
     )
 
@@ -109,6 +117,29 @@ def edit_evidence(
     )
 
 
+def file_review(caller: Caller, ref: str, *, reason: str = "") -> Call[ReviewFiling]:
+    """Keep the review of a release as it stands: its newest report, and what people say of it.
+
+    It becomes a document of the evidence, of the kind `review`, with a page to look at. Filed again
+    when nothing was said since, nothing changes.
+
+    Args:
+        caller: Filled in by the client.
+        ref: The release.
+        reason: Why, for the record.
+
+    Raises:
+        NotFound: No such release, or no report on it.
+        FailedPrecondition: The release was purged.
+    """
+    return Call(
+        request=pb.FileReviewRequest(
+            ref=ref, actor=caller.actor, reason=reason, request_id=caller.new_id()
+        ),
+        read=lambda answer: same_fields(ReviewFiling, answer, note=read_note(answer.note)),
+    )
+
+
 def written(document: Mapping[str, Any], *, name: str) -> bytes:
     """Write a document as JSON.
 
@@ -141,7 +172,11 @@ def read_note(message: pb.EvidenceNote) -> EvidenceNote:
 def read_document(message: pb.GetEvidenceResponse) -> EvidenceDocument:
     """Give the value of a document."""
     return same_fields(
-        EvidenceDocument, message, note=read_note(message.note), content=bytes(message.document)
+        EvidenceDocument,
+        message,
+        note=read_note(message.note),
+        content=bytes(message.document),
+        page=bytes(message.page),
     )
 
 

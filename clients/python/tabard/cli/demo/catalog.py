@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ class DemoRelease:
         trigger: The word that wakes it, or empty.
         prompt: A prompt that shows it; a style's has no style words, so that the base draws it too.
         notes: The author's words.
+        sampling: How it wants to be sampled; empty: nobody says so.
     """
 
     file: Path
@@ -39,6 +41,12 @@ class DemoRelease:
     trigger: str
     prompt: str
     notes: str
+    sampling: Mapping[str, Any]
+
+    @property
+    def is_few_step(self) -> bool:
+        """Whether it was made for a few steps."""
+        return "max" in self.sampling.get("steps", {})
 
     @property
     def short_name(self) -> str:
@@ -48,18 +56,19 @@ class DemoRelease:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalog:
-    """The parts: a style, its bad successor, a second style, a new word, a subject."""
+    """The parts: a style, its bad successor, a second one, a new word, a subject, few steps."""
 
     style: DemoRelease
     successor: DemoRelease
     partner: DemoRelease
     word: DemoRelease
     subject: DemoRelease
+    few_steps: DemoRelease
 
     @property
     def first_releases(self) -> tuple[DemoRelease, ...]:
         """Everything but the successor, which comes later."""
-        return (self.style, self.partner, self.word, self.subject)
+        return (self.style, self.partner, self.word, self.subject, self.few_steps)
 
 
 def find_material() -> Path:
@@ -95,19 +104,28 @@ def read_catalog(adapters: Path) -> Catalog:
     """
     entries: list[dict[str, Any]] = json.loads((adapters / INDEX).read_text(encoding="utf-8"))
     releases = [_release(adapters, entry) for entry in entries]
-    loras = [release for release in releases if release.kind == "lora"]
+    loras = [one for one in releases if one.kind == "lora" and not one.is_few_step]
     style = loras[0] if loras else None
     successor = next((one for one in loras[1:] if style and one.adapter == style.adapter), None)
     partner = next((one for one in loras if style and one.adapter != style.adapter), None)
     word = next((one for one in releases if one.kind == "textual_inversion"), None)
     subject = next((one for one in releases if one.kind.startswith("dreambooth")), None)
-    if not (style and successor and partner and word and subject):
+    few_steps = next((one for one in releases if one.is_few_step), None)
+    if not (style and successor and partner and word and subject and few_steps):
         raise FailedPrecondition(
             f"'{adapters / INDEX}' does not name every part of the demo",
             reason="DEMO_MATERIAL_MISSING",
-            hint="it needs a style in two versions, another style, a textual inversion, a subject",
+            hint="it needs a style in two versions, another style, a textual inversion, a subject, "
+            "and a release that declares how few steps it takes at most",
         )
-    return Catalog(style=style, successor=successor, partner=partner, word=word, subject=subject)
+    return Catalog(
+        style=style,
+        successor=successor,
+        partner=partner,
+        word=word,
+        subject=subject,
+        few_steps=few_steps,
+    )
 
 
 def _release(adapters: Path, entry: dict[str, Any]) -> DemoRelease:
@@ -119,4 +137,5 @@ def _release(adapters: Path, entry: dict[str, Any]) -> DemoRelease:
         trigger=entry.get("trigger") or "",
         prompt=entry.get("prompt") or "",
         notes=entry.get("notes") or "",
+        sampling=entry.get("sampling") or {},
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from PIL import ImageChops, ImageStat
 
-from tabard.cli.demo.story import BAD, BASE, RESTORED, STYLE, Row, Told
+from tabard.cli.demo.story import BAD, BASE, FEW, FEW_STYLED, RESTORED, STYLE, WRONG, Row, Told
 from tabard.result import GeneratedImage
 
 # A style that changes an image by less than this (of 255, mean over its pixels) shows nothing.
@@ -24,6 +24,9 @@ class Proof:
         style_differs_from_base: Every styled image differs visibly from the base's.
         bad_release_difference: Smallest mean pixel difference, 0 to 255.
         style_difference: Likewise, style against base.
+        few_steps_taken: Images that leave it to the release of few steps were drawn as it declares,
+            with a style beside it too.
+        wrong_steps_told: The same release at other steps differs visibly, and was warned of.
     """
 
     rollback_identical: bool
@@ -31,6 +34,8 @@ class Proof:
     style_differs_from_base: bool
     bad_release_difference: float
     style_difference: float
+    few_steps_taken: bool
+    wrong_steps_told: bool
 
     @property
     def failures(self) -> tuple[str, ...]:
@@ -39,6 +44,8 @@ class Proof:
             "the images after the rollback differ from those before": self.rollback_identical,
             "the bad release draws what the good one draws": self.bad_release_differs,
             "the style draws what the base draws": self.style_differs_from_base,
+            "few steps were not taken as they are declared": self.few_steps_taken,
+            "the wrong steps draw the same, or were not warned of": self.wrong_steps_told,
         }
         return tuple(sentence for sentence, held in told.items() if not held)
 
@@ -55,7 +62,17 @@ def prove(told: Told) -> Proof:
         style_differs_from_base=style_difference >= LEAST_DIFFERENCE,
         bad_release_difference=bad_difference,
         style_difference=style_difference,
+        few_steps_taken=all(_is_as_declared(told.row(key), told) for key in (FEW, FEW_STYLED)),
+        wrong_steps_told=bool(told.row(WRONG).warnings)
+        and _least_difference(told.row(WRONG), told.row(FEW)) >= LEAST_DIFFERENCE,
     )
+
+
+def _is_as_declared(row: Row, told: Told) -> bool:
+    steps, samplers = told.few_steps["steps"]["recommended"], told.few_steps["samplers"]
+    drawn = [one.provenance for one in row.images]
+    is_taken = all(one["steps"] == steps and one["sampler"] == samplers[0] for one in drawn)
+    return is_taken and not row.warnings
 
 
 def _least_difference(row: Row, other: Row) -> float:

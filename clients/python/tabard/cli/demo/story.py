@@ -7,8 +7,9 @@ times. Knows nothing of folders and processes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from tabard.cli.demo.catalog import Catalog, DemoRelease
 from tabard.cli.output import Output
@@ -17,15 +18,23 @@ from tabard.history import Record
 from tabard.operations import ServerStatus
 from tabard.releases.acts import ChannelMove
 from tabard.releases.release import Release
-from tabard.result import GeneratedImage, Progress, WornRelease
+from tabard.result import GeneratedImage, Progress, SamplingWarning, WornRelease
 
 IMAGES_PER_ROW = 4
 STEPS = 20
 GUIDANCE_SCALE = 4.0
 SAMPLER = "ddim"
 PAIR_WEIGHTS = (1.0, 1.0)
+SAID: Mapping[str, Any] = {
+    "num_inference_steps": STEPS,
+    "guidance_scale": GUIDANCE_SCALE,
+    "sampler": SAMPLER,
+}
+"""How rows are sampled, but those that leave it to the release."""
+WRONG_STEPS: Mapping[str, Any] = {"sampler": SAMPLER, "timestep_spacing": "leading"}
+"""Where four steps lie by the base's own configuration."""
 
-BASE, STYLE, BAD, RESTORED, WORD, SUBJECT, PAIR = (
+BASE, STYLE, BAD, RESTORED, WORD, SUBJECT, PAIR, FEW, WRONG, FEW_STYLED = (
     "base",
     "style",
     "bad-release",
@@ -33,6 +42,9 @@ BASE, STYLE, BAD, RESTORED, WORD, SUBJECT, PAIR = (
     "textual-inversion",
     "dreambooth",
     "two-adapters",
+    "few-steps",
+    "wrong-steps",
+    "few-steps-and-style",
 )
 
 
@@ -48,13 +60,15 @@ class Row:
     worn: tuple[WornRelease, ...]
     images: tuple[GeneratedImage, ...]
     seconds: float
+    warnings: tuple[SamplingWarning, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """Everything that happened."""
+    """Everything that happened; `few_steps` is what the release of few steps declares."""
 
     rows: tuple[Row, ...]
+    few_steps: Mapping[str, Any]
     releases: tuple[Release, ...]
     records: tuple[Record, ...]
     status: ServerStatus
@@ -115,8 +129,10 @@ class Story:
             prompt=style.prompt,
         )
         self._draw_other_kinds()
+        self._draw_few_steps()
         return Told(
             rows=tuple(self._rows),
+            few_steps=self.catalog.few_steps.sampling,
             releases=tuple(self._releases),
             records=self.client.history(),
             status=self.client.status(),
@@ -150,6 +166,35 @@ class Story:
             prompt=subject.prompt,
         )
 
+    def _draw_few_steps(self) -> None:
+        style, few = self.catalog.style, self.catalog.few_steps
+        steps = int(few.sampling["steps"]["recommended"])
+        rows: tuple[tuple[str, str, str, tuple[str, ...], Mapping[str, Any]], ...] = (
+            (
+                FEW,
+                f"{few.short_name} {few.version}",
+                f"{steps} steps of {few.sampling['samplers'][0]}, as it declares: “{few.prompt}”",
+                (few.adapter,),
+                {},
+            ),
+            (
+                WRONG,
+                "the wrong steps",
+                f"the same release, {steps} steps of {SAMPLER} where the base has them: warned of",
+                (few.adapter,),
+                WRONG_STEPS,
+            ),
+            (
+                FEW_STYLED,
+                f"{style.short_name} + {few.short_name}",
+                f"a style that recommends {STEPS} steps, in {steps}: few steps win",
+                (style.adapter, few.adapter),
+                {},
+            ),
+        )
+        for key, label, note, adapters, said in rows:
+            self._draw(key, label=label, note=note, adapters=adapters, prompt=few.prompt, said=said)
+
     def _release(self, release: DemoRelease, *, reason: str) -> None:
         name = f"{release.adapter}@{release.version}"
         started = self.clock()
@@ -160,6 +205,7 @@ class Story:
             notes=release.notes,
             trigger_words=[release.trigger] if release.trigger else [],
             kind=release.kind,
+            sampling=release.sampling,
         )
         self._publish_seconds[name] = self.clock() - started
         started = self.clock()
@@ -189,6 +235,7 @@ class Story:
         note: str,
         prompt: str,
         adapters: tuple[str, ...] = (),
+        said: Mapping[str, Any] = SAID,
     ) -> None:
         started = self.clock()
         with self.narrator.progress(label, total=IMAGES_PER_ROW * STEPS) as bar:
@@ -202,12 +249,10 @@ class Story:
                 prompt,
                 adapters=adapters,
                 seed=self.seed,
-                num_inference_steps=STEPS,
-                guidance_scale=GUIDANCE_SCALE,
                 num_images=IMAGES_PER_ROW,
-                sampler=SAMPLER,
                 deterministic=True,
                 on_progress=move,
+                **said,
             )
         seconds = self.clock() - started
         self._rows.append(
@@ -220,6 +265,7 @@ class Story:
                 worn=result.worn,
                 images=result.images,
                 seconds=seconds,
+                warnings=result.warnings,
             )
         )
         worn = " + ".join(f"{one.adapter} {one.version}" for one in result.worn) or "nothing"

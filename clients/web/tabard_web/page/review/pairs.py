@@ -14,6 +14,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from tabard_web.front.said_once import door
 from tabard_web.page.errors import FAILURES
 from tabard_web.page.visitors import OwnPage, Visitors, require_own_page
 from tabard_web.texts import Text
@@ -95,7 +96,7 @@ class PairsDoor:
     @property
     def router(self) -> APIRouter:
         """The paths."""
-        router = APIRouter(prefix="/api/pairs", tags=["page"], responses=FAILURES)
+        router = door(prefix="/api/pairs", tags=["page"], responses=FAILURES)
         router.add_api_route("/next", self.next, methods=["GET"])
         router.add_api_route(
             "/picture",

@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import StreamingResponse
 
 from tabard import EvidenceDocument, Reviews
-from tabard.health.review_page import review_page
+from tabard.health.review_page import page_pieces
+from tabard_web.front.said_once import door
 from tabard_web.page.errors import FAILURES
 from tabard_web.page.visitors import OwnPage, Visitors, require_own_page
 from tabard_web.texts import Text
@@ -54,6 +55,20 @@ class Row(BaseModel):
     cells: list[Cell]
 
 
+class FiledNote(BaseModel):
+    """A review that was filed.
+
+    Attributes:
+        evidence: Digest of the document.
+        actor: By whom.
+        time: When.
+    """
+
+    evidence: str
+    actor: str
+    time: str
+
+
 class Sheet(BaseModel):
     """A report as a grid.
 
@@ -70,6 +85,7 @@ class Sheet(BaseModel):
         votes: Blind votes: for it, for the other, ties, and against both.
         labels: What voters saw fail, by label: in its pictures, and in those of the other.
         channels: Channels that point to it.
+        filed: Reviews that were filed, newest first.
     """
 
     name: str
@@ -84,6 +100,7 @@ class Sheet(BaseModel):
     votes: tuple[int, int, int, int]
     labels: dict[str, tuple[int, int]]
     channels: list[str]
+    filed: list[FiledNote] = []
 
 
 class ReviewRequest(BaseModel):
@@ -118,6 +135,32 @@ class Decided(BaseModel):
     changed: bool
 
 
+class FilingRequest(BaseModel):
+    """Somebody keeps the review as it stands.
+
+    Attributes:
+        ref: The release.
+        actor: Who they say that they are, where nobody is asked.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    ref: Text
+    actor: Text = ""
+
+
+class ReviewFiled(BaseModel):
+    """What came of it.
+
+    Attributes:
+        evidence: Digest of the document.
+        created: False: it was filed before, and nothing was said since.
+    """
+
+    evidence: str
+    created: bool
+
+
 class SheetsDoor:
     """Shows reports, and takes decisions."""
 
@@ -127,9 +170,10 @@ class SheetsDoor:
     @property
     def router(self) -> APIRouter:
         """The paths."""
-        router = APIRouter(prefix="/api", tags=["page"], responses=FAILURES)
+        router = door(prefix="/api", tags=["page"], responses=FAILURES)
         router.add_api_route("/review", self.sheet, methods=["GET"])
         router.add_api_route("/review", self.review, methods=["POST"])
+        router.add_api_route("/review/filed", self.file, methods=["POST"])
         router.add_api_route(
             "/review/export",
             self.export,
@@ -145,37 +189,43 @@ class SheetsDoor:
             found = await client.evidence_document(ref, kind="report")
             said = await client.reviews(f"{found.adapter}@{found.version}")
             line = await client.get(found.adapter)
+            notes = await client.evidence(ref, kind="review")
         channels = [one.name for one in line.channels if one.version == found.version]
-        return sheet_of(found.document, said, report_digest=found.note.digest, channels=channels)
+        sheet = sheet_of(found.document, said, report_digest=found.note.digest, channels=channels)
+        filed = [FiledNote(evidence=one.digest, actor=one.actor, time=one.time) for one in notes]
+        return sheet.model_copy(update={"filed": filed})
 
-    async def export(self, request: Request, ref: Text) -> StreamingResponse:
-        """Give the review as one file that needs neither script nor server."""
+    async def export(self, request: Request, ref: Text, evidence: Text = "") -> StreamingResponse:
+        """Give the review as one file that needs neither script nor server.
+
+        As it stands now; with `evidence`, as it was filed, or as it stands on an older report.
+        """
         async with self._visitors.client(request) as client:
-            found = await client.evidence_document(ref, kind="report")
-            said = await client.reviews(f"{found.adapter}@{found.version}")
+            found = await client.evidence_document(
+                ref, digest=evidence, kind="report", with_page=True
+            )
         name = f"review-{found.adapter.replace('/', '-')}-{found.version}.html"
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-        pieces = self._exported(request, found, said)
+        pieces = self._exported(request, found)
         return StreamingResponse(pieces, media_type="text/html; charset=utf-8", headers=headers)
 
-    async def _exported(
-        self, request: Request, found: EvidenceDocument, said: Reviews
-    ) -> AsyncIterator[str]:
+    async def _exported(self, request: Request, found: EvidenceDocument) -> AsyncIterator[str]:
         """Write the page; a picture is held only while it is written."""
-        page = review_page(
-            found.document, said, digest=found.note.digest, address_of=lambda digest: digest
-        )
-        pictures = set(found.pictures)
-        ref = f"{found.adapter}@{found.release_digest}"
+        ref, evidence = f"{found.adapter}@{found.release_digest}", found.note.digest
         async with self._visitors.client(request) as client:
-            for piece in page:
-                before, mark, digest = piece.partition(' src="')
-                digest = digest.removesuffix('">')
-                if not mark or digest not in pictures:
-                    yield piece
-                    continue
-                png = await client.evidence_picture(ref, evidence=found.note.digest, digest=digest)
-                yield f'{before}{mark}data:image/png;base64,{b64encode(png).decode()}">'
+            for text, digest in page_pieces(found.page):
+                yield text
+                if digest:
+                    png = await client.evidence_picture(ref, evidence=evidence, digest=digest)
+                    yield f"data:image/png;base64,{b64encode(png).decode()}"
+
+    async def file(self, asked: FilingRequest, request: Request, page: OwnPage) -> ReviewFiled:
+        """Keep the review as it stands now in the evidence of the release."""
+        del page
+        require_own_page(request)
+        async with self._visitors.client(request, actor=asked.actor.strip()) as client:
+            done = await client.file_review(asked.ref)
+        return ReviewFiled(evidence=done.note.digest, created=done.created)
 
     async def review(self, asked: ReviewRequest, request: Request, page: OwnPage) -> Decided:
         """Approve of a release, or reject it."""

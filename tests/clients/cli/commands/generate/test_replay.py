@@ -57,4 +57,4 @@ def test_foreign_file_is_refused(tabard: Tabard, tmp_path: Path) -> None:
     ran = tabard("replay", file)
 
     assert ran.code == 4
-    assert "NOT_A_PNG" in ran.err
+    assert "NOT_A_PICTURE" in ran.err

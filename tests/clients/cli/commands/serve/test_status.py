@@ -124,3 +124,32 @@ def test_status_says_who_is_asked_and_who_is_here(tabard: Tabard) -> None:
     assert "tenant (none) 0 running, 3 waiting" in text
     assert document["tenants"][0] == {"tenant": "studio", "rows_waiting": 1, "rows_running": 2}
     assert (document["identity"], document["traces"]) == (["tokens", "certificates"], True)
+
+
+def test_replicas_are_told_with_what_is_unlike(tabard: Tabard) -> None:
+    """Another version, another base, a lost one, and a clock that goes wrong."""
+    ran = tabard("status", "--replicas")
+    own, other = (
+        next(line for line in ran.out.splitlines() if name in line)
+        for name in ("10.0.0.1:50051 11111111", "two 22222222")
+    )
+    document = tabard("status", "--replicas", "--json").document
+
+    assert ran.code == 0
+    assert "(asked)" in own and "serving" in own and "another" not in own
+    assert "lost" in other
+    for words in ("0.0.9", "another version", "another base", "90 s behind", "does not answer"):
+        assert words in " ".join(ran.out.split())
+    assert [one["is_lost"] for one in document["replicas"]] == [False, True]
+    assert document["replica_id"] == "1" * 32
+    assert "replicas" not in tabard("status", "--json").document
+
+
+def test_samplers_are_told_with_what_they_take(tabard: Tabard) -> None:
+    """As a table and as a document; beside what looks at weights it is refused."""
+    text, document = tabard("status", "--samplers").out, tabard("status", "--samplers", "--json")
+
+    assert "leading, trailing" in text and "timesteps, sigmas" in text
+    assert [one["title"] for one in document.document["sampler_options"]] == ["DDIM", "Euler"]
+    assert document.document["schedules"][1]["aliases"] == ["ddim"]
+    assert tabard("status", "--samplers", "--verify").code == 2

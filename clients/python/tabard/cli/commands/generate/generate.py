@@ -16,6 +16,7 @@ from tabard.cli import completion
 from tabard.cli.choices import Named
 from tabard.cli.commands.generate.detaching import begin, refuse_alone, with_detaching, with_format
 from tabard.cli.commands.generate.gallery import Gallery, slug
+from tabard.cli.commands.generate.regions import put_regions, with_regions
 from tabard.cli.numbers import Number, Whole
 from tabard.cli.output import ProgressBar, table
 from tabard.cli.session import Session, together, with_session
@@ -212,7 +213,8 @@ _with_reading_and_picture = together(
     multiple=True,
     metavar="REF[:WEIGHT]",
     shell_complete=completion.refs,
-    help="Repeatable. Behind the weight: te=0.5, unet=0.8, start=0.2, end=0.8, IN04=0.5, lbw=….",
+    help="Repeatable. Behind the weight: te=0.5, unet=0.8, start=0.2, end=0.8, region=left, "
+    "IN04=0.5, lbw=….",
 )
 @click.option(
     "--seed",
@@ -238,6 +240,7 @@ _with_reading_and_picture = together(
 @_with_walk
 @click.option("--deterministic", is_flag=True, help="Byte-identical files, whatever else runs.")
 @_with_reading_and_picture
+@with_regions
 @click.option(
     "--timeout",
     type=Number(min=0, max=TIMEOUT_SECONDS_MAX, min_open=True),
@@ -275,6 +278,7 @@ def generate(
     tabard generate "a red circle" --adapter acme/watercolor:0.8 --seed 7 --count 4 --out images
     tabard generate "a blue star" --image photo.jpg --mask hole.png --strength 0.9 --out images
     """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
+    put_regions(options)
     if timeout is not None:
         options["timeout_seconds"] = timeout
     if size is not None:

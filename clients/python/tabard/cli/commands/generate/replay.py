@@ -10,10 +10,12 @@ import click
 
 from tabard.cli import exit_codes
 from tabard.cli.commands.generate.gallery import Gallery
+from tabard.cli.commands.generate.regions import split_masks
 from tabard.cli.numbers import Number
 from tabard.cli.output import table
 from tabard.cli.session import Session, with_session
 from tabard.patience import TIMEOUT_SECONDS_MAX
+from tabard.pictures.folders import PICTURE_SUFFIXES
 from tabard.replay import CLOSE, DIFFERENT, NOT_DRAWN, SAME_FILE, SAME_PIXELS, Replay
 from tabard.result import Progress
 
@@ -30,7 +32,13 @@ _SAID = {
 @click.command()
 @click.argument("picture", type=_FILE)
 @click.option("--image", type=_FILE, help="The picture that it was begun from, as it was sent.")
-@click.option("--mask", "mask_image", type=_FILE, help="Its mask, as it was sent.")
+@click.option(
+    "--mask",
+    "masks",
+    multiple=True,
+    metavar="[REGION=]FILE",
+    help="Its mask, as it was sent; of a region, with its name before it.",
+)
 @click.option(
     "--timeout",
     type=Number(min=0, max=TIMEOUT_SECONDS_MAX, min_open=True),
@@ -50,6 +58,7 @@ def replay(
     picture: Path,
     timeout: float | None,
     out: Path | None,
+    masks: tuple[str, ...],
     **pictures: Any,
 ) -> None:
     """Make an image again from its provenance, and say what differs.
@@ -60,8 +69,9 @@ def replay(
 
     \b
     tabard replay a-red-circle--7.png --out again
-    tabard replay a-blue-star--7.png --image photo.jpg --mask hole.png
+    tabard replay a-blue-star--7.jpg --image photo.jpg --mask hole.png
     """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
+    pictures |= split_masks(masks)
     if timeout is not None:
         pictures["timeout_seconds"] = timeout
     gallery = None if out is None else Gallery(out)
@@ -77,7 +87,8 @@ def replay(
             again = client.replay(picture, on_progress=show, **pictures)
         file = None
         if gallery is not None and again.image is not None:
-            file = gallery.keep(f"{picture.stem}.png", again.image.content)
+            suffix = picture.suffix if picture.suffix.lower() in PICTURE_SUFFIXES else ".png"
+            file = gallery.keep(f"{picture.stem}{suffix}", again.image.content)
     finally:
         if gallery is not None:
             gallery.leave()

@@ -10,7 +10,9 @@ from typing import Any
 import click
 
 from tabard.cli import exit_codes
-from tabard.cli.layout import Group, Text
+from tabard.cli.choices import refuse_beside
+from tabard.cli.commands.serve.replicas_text import replicas_text
+from tabard.cli.layout import Answer, Group, Text
 from tabard.cli.output import fields, short, size, table
 from tabard.cli.session import Session, with_session
 from tabard.operations import ServerStatus, TenantLoad, Verification, VerifiedComponent
@@ -22,28 +24,62 @@ _LAG_SECONDS_TOLD = 5.0
 @click.option(
     "--verify", is_flag=True, help="Hash the weights in its memory again; for a large base minutes."
 )
+@click.option(
+    "--replicas", is_flag=True, help="Also list the servers of its registry, as each told last."
+)
+@click.option(
+    "--samplers", "is_samplers", is_flag=True, help="Show how each sampler can be walked, instead."
+)
 @with_session
-def status(session: Session, *, verify: bool) -> None:
+def status(session: Session, *, verify: bool, replicas: bool, is_samplers: bool) -> None:
     """Show what the server is, how busy, and which releases lie in memory.
 
     With --verify it exits 0 when the weights are those that were loaded, and 8 when they are not.
     """
+    if is_samplers:
+        refuse_beside("--samplers", "verify", because="which looks at no weights")
     with session.connect() as client:
         found = client.status()
+        others = client.replicas() if replicas else None
         verified = client.verify() if verify else None
+    if is_samplers:
+        session.output.answer(_samplers_document(found), _samplers(found))
+        return
     rows = [
         (one.adapter, one.version, short(one.digest), one.tier, size(one.bytes), str(one.leases))
         for one in found.residents
     ]
     residents = table("resident", "version", "digest", "tier", "size", "leases", rows=rows)
-    parts = [fields(_facts(found)), residents if rows else Text("no residents")]
-    if verified is None:
-        session.output.answer(found, *parts)
-        return
-    document = {**asdict(found), "verification": _document(verified)}
-    session.output.answer(document, *parts, *map(_verified, verified.components))
-    if not verified.is_sound:
+    parts: list[Answer] = [fields(_facts(found)), residents if rows else Text("no residents")]
+    document = asdict(found)
+    if others is not None:
+        document |= asdict(others)
+        parts += replicas_text(others, now=found)
+    if verified is not None:
+        document["verification"] = _document(verified)
+        parts += map(_verified, verified.components)
+    session.output.answer(document, *parts)
+    if verified is not None and not verified.is_sound:
         click.get_current_context().exit(exit_codes.DAMAGED)
+
+
+def _samplers_document(found: ServerStatus) -> dict[str, Any]:
+    told = asdict(found)
+    return {name: told[name] for name in ("sampler_options", "schedules")}
+
+
+def _samplers(found: ServerStatus) -> Any:
+    rows = [
+        (
+            one.name,
+            one.title,
+            ", ".join(one.timestep_spacings) or "its own",
+            ", ".join(one.schedules) or "none",
+            ", ".join(one.takes),
+        )
+        for one in found.sampler_options
+    ]
+    return table("sampler", "in UIs", "spacing", "schedule", "takes", rows=rows)
 
 
 def _document(found: Verification) -> dict[str, Any]:
@@ -83,8 +119,8 @@ def _memory(found: ServerStatus) -> dict[str, str]:
         return {}
     parts = (
         f"base {size(plan.base_bytes)}, slots {size(plan.slot_bytes)}, merged copy "
-        f"{size(plan.merged_bytes)}, gathered {size(plan.gathered_bytes)}, activations "
-        f"{size(plan.activation_bytes)}"
+        f"{size(plan.merged_bytes)}, packed {size(plan.packed_bytes)}, gathered "
+        f"{size(plan.gathered_bytes)}, activations {size(plan.activation_bytes)}"
     )
     free = f" of {size(plan.free_bytes)}" if plan.free_bytes else ""
     copy = "a merged copy" if plan.merged_bytes else "no merged copy"
@@ -139,5 +175,6 @@ def _facts(found: ServerStatus) -> dict[str, str]:
         "content credentials": _credentials(found),
         "safety check": _safety(found),
         "samplers": ", ".join(found.samplers),
+        "schedules": ", ".join(one.name for one in found.schedules),
         "up": str(timedelta(seconds=int(found.uptime_seconds))),
     }

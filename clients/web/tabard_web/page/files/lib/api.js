@@ -72,6 +72,21 @@ export async function send(path, asked = {}) {
   throw await failure(answer);
 }
 
+/**
+ * Asks for a file.
+ * @param {string} path
+ * @param {Asked} [asked]
+ */
+export async function askFile(path, asked = {}) {
+  const answer = await send(path, asked);
+  try {
+    return await answer.blob();
+  } catch (error) {
+    if (asked.signal?.aborted) throw error;
+    throw told(null, answer.status);
+  }
+}
+
 /** Makes a part of a path of what somebody named; `/` within it parts it further.
  * @param {string} name */
 export function part(name) {

@@ -3,9 +3,9 @@
 // all that the picture does. In: points in their order. Out: elements.
 // @ts-check
 import { h, svg } from './dom.js';
-import { number } from './format.js';
+import { number, scored } from './format.js';
 
-/** @typedef {{ label: string, value: number, low: number | null, high: number | null, tone: string, mark: string }} Point */
+/** @typedef {{ label: string, value: number, low: number | null, high: number | null, tone: string, mark: string, of?: number | null }} Point */
 
 const WIDTH = 420;
 const HEIGHT = 230;
@@ -21,7 +21,7 @@ export function lineChart(name, points) {
   const x = (/** @type {number} */ index) => EDGE.left + step * (index + 0.5);
   const y = (/** @type {number} */ value) => HEIGHT - EDGE.bottom
     - ((value - bottom) / (top - bottom)) * (HEIGHT - EDGE.top - EDGE.bottom);
-  const told = points.map((one) => `${one.label}: ${number(one.value)}`).join(', ');
+  const told = points.map((one) => `${one.label}: ${scored(one)}`).join(', ');
   return svg('svg', { class: 'chart', viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: 'img', 'aria-label': `${name} by version. ${told}` },
     ticks.map((value) => svg('g', null,
       svg('line', { class: value === 0 ? 'axis' : 'grid', x1: EDGE.left, x2: WIDTH - EDGE.right, y1: y(value), y2: y(value) }),
@@ -41,7 +41,7 @@ export function pointTable(name, points) {
     h('thead', null, h('tr', null, ['Version', name, 'Interval', 'Verdict'].map((title, index) => h('th', { scope: 'col', class: index % 3 ? 'number' : '' }, title)))),
     h('tbody', null, points.toReversed().map((one) => h('tr', null,
       h('th', { scope: 'row', class: 'mono' }, one.label),
-      h('td', { class: 'number' }, number(one.value)),
+      h('td', { class: 'number' }, scored(one)),
       h('td', { class: 'number' }, one.low === null ? '–' : `${number(one.low)} to ${number(one.high)}`),
       h('td', null, one.mark))))));
 }
@@ -49,7 +49,7 @@ export function pointTable(name, points) {
 /** @param {Point} point */
 function shown(point) {
   const interval = point.low === null ? '' : ` (${number(point.low)} to ${number(point.high)})`;
-  return `${number(point.value)}${interval}${point.mark ? `, ${point.mark}` : ''}`;
+  return `${scored(point)}${interval}${point.mark ? `, ${point.mark}` : ''}`;
 }
 
 /** @param {number} x @param {number} low @param {number} high */

@@ -58,3 +58,8 @@ export function counted(count, one, many = `${one}s`) {
 export function short(digest) {
   return digest.replace(/^sha256:/, '').slice(0, 12);
 }
+
+/** A score; one that counts pictures says of how many. @param {{ value?: any, of?: number | null }} score */
+export function scored({ value, of = null }) {
+  return of === null ? number(value) : `${number(value)} of ${number(of)}`;
+}

@@ -2,8 +2,17 @@
 // Reads server-sent events of an answer. In: the answer of a fetch. Out: names and JSON, one by one.
 // Not EventSource: that sends no header, and does not say why it was refused.
 // @ts-check
+import { ApiError } from './api.js';
+
+/** What is said where an answer breaks off. */
+export function brokenOff() {
+  return new ApiError('The gateway went away before it had told all.', {
+    reason: 'GATEWAY_AWAY', hint: 'See whether it runs, and try again.',
+  });
+}
 
 /**
+ * Reads events to the end of the answer; throws ApiError where that breaks off.
  * @param {Response} answer
  * @returns {AsyncGenerator<{ name: string, data: any }, void, void>}
  */
@@ -13,7 +22,7 @@ export async function* events(answer) {
   let rest = '';
   try {
     for (;;) {
-      const { value, done } = await reader.read();
+      const { value, done } = await reader.read().catch(() => { throw brokenOff(); });
       if (done) return;
       rest += value;
       const blocks = rest.split('\n\n');

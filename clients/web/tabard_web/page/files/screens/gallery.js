@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every release line with a picture: search as you type, words to copy, arrows to move.
 // @ts-check
-import { ApiError, ask, send } from '../lib/api.js';
+import { ApiError, ask, askFile } from '../lib/api.js';
 import { fill, h } from '../lib/dom.js';
 import { counted } from '../lib/format.js';
 import { chip, copyable, icon, toast } from '../lib/parts.js';
@@ -204,8 +204,7 @@ export function cover(style, signal) {
       button.disabled = true;
       button.lastChild?.replaceWith('Drawing …');
       try {
-        const answer = await send('cover', { method: 'POST', body: { ref }, signal });
-        const address = URL.createObjectURL(await answer.blob());
+        const address = URL.createObjectURL(await askFile('cover', { method: 'POST', body: { ref }, signal }));
         fill(frame, h('img', { src: address, alt: '', width: 384, height: 384, on: { load: () => URL.revokeObjectURL(address) } }));
       } catch (error) {
         if (!(error instanceof ApiError)) return;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // How the server stands now: state, queue, steps, memory, residents, registry, canaries. It asks
-// again every other second, for as long as somebody looks.
+// again every other second, for as long as somebody looks; for the other servers of the registry
+// seldom, for they tell of themselves seldom.
 // @ts-check
 import { ask } from '../lib/api.js';
 import { fill, h, svg } from '../lib/dom.js';
@@ -10,7 +11,14 @@ import { Screen } from '../lib/screen.js';
 
 const EVERY_MS = 2000;
 const KEPT = 60;
+const REPLICAS_EVERY_MS = 15_000;
+const CLOCK_SECONDS = 5;
+const LAG_SECONDS = 60;
 const STATES = /** @type {Record<string, string>} */ ({ serving: 'good', degraded: 'warn', draining: 'warn', stalled: 'bad', stale: 'bad' });
+const SAYS = /** @type {Record<string, string>} */ ({
+  serving: 'New images are taken.', degraded: 'New images are taken, though the registry is not heard of.', draining: 'It finishes what it has, and takes nothing new.',
+  stalled: 'What draws is not heard of; nothing new is taken.', stale: 'The registry is not heard of; nothing new is taken.',
+});
 const MEMORY = [['base_bytes', 'base'], ['slot_bytes', 'slots'], ['merged_bytes', 'merged copy'], ['gathered_bytes', 'kept factors'], ['activation_bytes', 'a full batch']];
 
 /** @typedef {{ at: number, steps: number, rowSteps: number, waiting: number, running: number }} Beat */
@@ -19,6 +27,9 @@ class Operate extends Screen {
   /** @type {Beat[]} */
   #beats = [];
   #timer = 0;
+  /** @type {any} */
+  #servers = null;
+  #askedAt = -Infinity;
 
   concerns() {
     return true;
@@ -32,6 +43,10 @@ class Operate extends Screen {
   async load() {
     clearTimeout(this.#timer);
     try {
+      if (performance.now() - this.#askedAt > REPLICAS_EVERY_MS) {
+        this.#askedAt = performance.now();
+        this.#servers = await ask('operate/replicas', { signal: this.signal });
+      }
       const told = await ask('operate', { signal: this.signal });
       this.#beats.push({ at: performance.now(), steps: told.status.steps, rowSteps: told.status.row_steps, waiting: told.status.rows_waiting, running: told.status.rows_running });
       // A server that began anew counts from nothing.
@@ -50,15 +65,16 @@ class Operate extends Screen {
   /** @param {any} told */
   #draw({ status, canaries, canaries_failure: failure }) {
     fill(this,
-      h('div', { class: 'operate-head' }, h('h1', null, 'Operate'), chip(status.state || 'unknown', STATES[status.state] ?? '')),
+      h('div', { class: 'operate-head' }, h('h1', null, 'Operate'), chip(status.state || 'unknown', STATES[status.state] ?? ''), h('span', { class: 'muted' }, SAYS[status.state] ?? '')),
       status.causes.map((/** @type {any} */ cause) => h('p', { class: 'notice' }, `${cause.message} (${cause.reason}, for ${duration(cause.seconds)})`)),
       h('div', { class: 'tiles' },
-        tile('Waiting', number(status.rows_waiting), counted(status.rows_waiting, 'image'), spark(this.#beats.map((one) => one.waiting))),
-        tile('Drawing', number(status.rows_running), `of ${status.memory_plan?.rows_per_step ?? '?'} rows a step`, spark(this.#beats.map((one) => one.running))),
+        tile('Waiting', number(status.rows_waiting), 'images in the queue', spark(this.#beats.map((one) => one.waiting))),
+        tile('Drawing', number(status.rows_running), `images; up to ${status.memory_plan?.rows_per_step ?? '?'} share a step`, spark(this.#beats.map((one) => one.running))),
         tile('Step', stepTime(this.#beats), rowsTold(this.#beats), spark(stepTimes(this.#beats))),
-        tile('Registry', `#${status.registry_seq}`, status.registry_lag_seconds < 60 ? `answered ${duration(status.registry_lag_seconds)} ago` : `out of reach for ${duration(status.registry_lag_seconds)}`, null, status.registry_lag_seconds >= 60 ? 'bad' : '')),
+        tile('Registry', `#${status.registry_seq}`, status.registry_lag_seconds < 60 ? `records read; answered ${duration(status.registry_lag_seconds)} ago` : `out of reach for ${duration(status.registry_lag_seconds)}`, null, status.registry_lag_seconds >= 60 ? 'bad' : '')),
       h('div', { class: 'operate-body' },
         h('section', { class: 'panel wide' }, h('h2', null, 'Canaries'), canariesTold(canaries, failure)),
+        h('section', { class: 'panel wide' }, h('h2', null, 'Servers of this registry'), servers(this.#servers, status)),
         h('section', { class: 'panel' }, h('h2', null, 'In memory'), memory(status), residents(status)),
         h('div', { class: 'operate-side' },
           h('section', { class: 'panel' }, h('h2', null, 'This server'), facts(status)),
@@ -165,6 +181,32 @@ function tenants(all) {
     h('tbody', null, all.map((one) => h('tr', null, h('th', { scope: 'row' }, one.tenant || 'nobody in particular'), h('td', { class: 'number' }, one.rows_waiting), h('td', { class: 'number' }, one.rows_running)))));
 }
 
+/** The servers of the registry; what is unlike the one that is asked stands out. @param {any} told @param {any} status */
+function servers(told, status) {
+  if (!told) return null;
+  if (told.failure) return h('p', { class: 'muted' }, told.failure.message);
+  if (!told.replicas.length) return h('p', { class: 'muted' }, 'No server tells of itself: ', h('code', { class: 'mono' }, 'heartbeat_seconds'), ' is 0, or the first has yet to come.');
+  return h('div', { class: 'table-scroll', tabindex: 0, role: 'region', 'aria-label': 'Servers of this registry' }, h('table', { class: 'servers' },
+    h('thead', null, h('tr', null, ['Server', 'State', 'Tabard', 'Base'].map((name) => h('th', { scope: 'col' }, name)), ['Had read', 'Drawing', 'Waiting'].map((name) => h('th', { scope: 'col', class: 'number' }, name)), h('th', { scope: 'col' }, 'Heard of'))),
+    h('tbody', null, told.replicas.map((/** @type {any} */ one) => server(one, told, status)))));
+}
+
+/** @param {any} one @param {any} told @param {any} status */
+function server(one, told, status) {
+  const ahead = one.clock_ahead_seconds;
+  const behind = told.registry_seq - one.registry_seq;
+  return h('tr', null,
+    h('th', { scope: 'row' }, one.address || one.host || 'no name', ' ', h('span', { class: 'mono muted small', title: one.id }, one.id.slice(0, 8)), one.id === told.replica_id && [' ', chip('this one', 'accent')]),
+    h('td', null, one.is_lost ? chip('lost', 'bad', 'It has not told of itself for long: it is gone, or cannot reach the store.') : chip(one.state || 'unknown', STATES[one.state] ?? ''),
+      one.registry_lag_seconds >= LAG_SECONDS && [' ', chip('store out of reach', 'bad')],
+      Math.abs(ahead) >= CLOCK_SECONDS && [' ', chip(`clock ${duration(Math.abs(ahead))} ${ahead > 0 ? 'ahead' : 'behind'}`, 'warn')]),
+    h('td', null, one.version === status.version ? one.version : chip(one.version || 'unknown', 'warn', 'Another version than this one')),
+    h('td', { class: 'mono' }, one.base_fingerprint === status.base_fingerprint ? short(one.base_fingerprint) : chip(`${one.base_family} ${short(one.base_fingerprint)}`, 'warn', 'Another base than this one')),
+    h('td', { class: 'number', title: behind > 0 ? `${behind} behind when it was heard of` : '' }, `#${one.registry_seq}`),
+    h('td', { class: 'number' }, one.rows_running), h('td', { class: 'number' }, one.rows_waiting),
+    h('td', null, `${duration(one.age_seconds)} ago`));
+}
+
 /** @param {any} status */
 function facts(status) {
   const told = [
@@ -175,7 +217,6 @@ function facts(status) {
     ['Content Credentials', status.c2pa ? `${status.c2pa.subject} (${status.c2pa.algorithm}), until ${status.c2pa.expires_at}` : 'off'],
     ['Safety check', status.safety ? `${status.safety.policy} by ${status.safety.model}${status.safety.failure ? `; failing: ${status.safety.failure}` : ''}` : 'off'],
     ['Steps so far', number(status.steps)],
-    ['Replicas', 'a page shows the one server that its gateway asks'],
     ...status.base_remarks.map((/** @type {string} */ remark) => ['Remark', remark]),
   ];
   return h('dl', { class: 'facts' }, told.flatMap(([name = '', value = '']) => [h('dt', null, name), h('dd', null, value)]));

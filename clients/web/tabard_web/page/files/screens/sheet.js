@@ -8,6 +8,7 @@ import { ago, number } from '../lib/format.js';
 import { chip, icon, key, openDialog } from '../lib/parts.js';
 import { Screen } from '../lib/screen.js';
 import { decide } from './review/decide.js';
+import { fileReview, filedReviews } from './review/file.js';
 import { LABELS } from './review/labels.js';
 import { Lens, lensKeys, movedBy } from './review/lens.js';
 import { LooksPanel } from './review/looks.js';
@@ -17,7 +18,7 @@ import { rollBack } from './style/rollback.js';
 /** @typedef {import('./review/pair.js').View} View */
 /** @typedef {{ seed: number, candidate: string, baseline: string }} Cell */
 /** @typedef {{ prompt: string, mean: number | null, stable: boolean | null, cells: Cell[] }} Row */
-/** @typedef {{ name: string, version: string, against: string, report: string, verdict: string, reasons: string[], checks: Record<string, any>, rows: Row[], reviews: any[], votes: number[], labels: Record<string, [number, number]>, channels: string[] }} Sheet */
+/** @typedef {{ name: string, version: string, against: string, report: string, verdict: string, reasons: string[], checks: Record<string, any>, rows: Row[], reviews: any[], votes: number[], labels: Record<string, [number, number]>, channels: string[], filed: import('./review/file.js').Filed[] }} Sheet */
 
 const TONES = /** @type {Record<string, string>} */ ({ Success: 'good', Failed: 'bad', Inconclusive: 'warn' });
 
@@ -65,6 +66,7 @@ class SheetScreen extends Screen {
       { keys: 'a', says: 'Approve', act: () => this.#decide('approve') },
       { keys: 'x', says: 'Reject', act: () => this.#decide('reject') },
       { keys: 'r', says: 'Roll back', act: () => this.#rollBack() },
+      { keys: 's', says: 'File the review in the evidence', act: () => this.#file() },
     ];
   }
 
@@ -107,7 +109,8 @@ class SheetScreen extends Screen {
         h('button', { type: 'button', class: 'primary', on: { click: () => this.#decide('approve') } }, 'Approve', key('a')),
         h('button', { type: 'button', class: 'danger', on: { click: () => this.#decide('reject') } }, 'Reject', key('x')),
         sheet.channels.length > 0 && h('button', { type: 'button', class: 'danger', on: { click: () => this.#rollBack() } }, icon('back'), 'Roll back', key('r')),
-        h('a', { class: 'plain', href: `/api/review/export?ref=${encodeURIComponent(this.ref)}`, download: '' }, icon('drop'), 'Export')));
+        h('a', { class: 'plain', href: `/api/review/export?ref=${encodeURIComponent(this.ref)}`, download: '' }, icon('drop'), 'Export'),
+        h('button', { type: 'button', class: 'plain', on: { click: () => this.#file() } }, 'File', key('s'))));
   }
 
   #drawGrid() {
@@ -149,11 +152,12 @@ class SheetScreen extends Screen {
   }
 
   #drawSaid() {
-    const { votes, labels, reviews, checks, reasons } = /** @type {Sheet} */ (this.#sheet);
+    const { votes, labels, reviews, checks, reasons, filed } = /** @type {Sheet} */ (this.#sheet);
     const words = LABELS.filter(([name]) => labels[name]).map(([name, says]) => `${says}: ${labels[name]?.[0]} of its pictures, ${labels[name]?.[1]} of the others`);
     fill(this.#said,
       votes.some(Boolean) && h('p', null, h('strong', null, 'Blind votes: '), `${votes[0]} for it, ${votes[1]} for the other, ${votes[2]} ties, ${votes[3]} against both`, words.length > 0 && h('span', { class: 'muted' }, ` · ${words.join(' · ')}`)),
       reviews.length > 0 && h('ul', { class: 'reviews' }, reviews.map((one) => h('li', null, chip(one.decision, one.decision === 'approve' ? 'good' : 'bad'), ' ', h('strong', null, one.reviewer), h('span', { class: 'muted' }, ` ${ago(one.time)}${one.is_current ? '' : ', of an earlier report'} `), h('span', { class: 'reason' }, one.note)))),
+      filedReviews(this.ref, filed),
       h('details', { class: 'more' }, h('summary', null, 'What the verdict rests on'),
         h('ul', { class: 'reasons' }, reasons.map((one) => h('li', null, one)), Object.entries(checks).map(([name, one]) => h('li', null, `${name.replaceAll('_', ' ')}: ${one.state}${one.note ? `, ${one.note}` : ''}`)))));
   }
@@ -211,6 +215,10 @@ class SheetScreen extends Screen {
   /** @param {'approve' | 'reject'} decision */
   #decide(decision) {
     decide({ ref: this.ref, decision, report: this.#sheet?.report ?? '', steady: this.query.get('steady') ?? '', onDone: () => this.reload() });
+  }
+
+  #file() {
+    fileReview({ ref: this.ref, onDone: () => this.reload() });
   }
 
   async #rollBack() {

@@ -15,7 +15,7 @@ import { versionCard } from './style/version.js';
 /** @typedef {{ seq: number, time: string, type: string, version: string, channel: string, previous: string, actor: string, on_behalf_of: string, proof: string, reason: string, effective: boolean, note: string }} Act */
 /** @typedef {{ name: string, version: string }} Channel */
 /** @typedef {{ name: string, releases: any[], channels: Channel[], acts: Act[] }} StyleTold */
-/** @typedef {{ name: string, state: string, reason: string, value?: number, low?: number, high?: number, baseline?: number, paired_low?: number, paired_high?: number }} Score */
+/** @typedef {{ name: string, state: string, of?: number | null, reason: string, value?: number, low?: number, high?: number, baseline?: number, paired_low?: number, paired_high?: number }} Score */
 /** @typedef {{ version: string, documents: any[], verdict: string, report: string, reasons: string[], scores: Score[], checks: Record<string, any>, goal: string, pictures: any[], reviews: any[], votes: [number, number, number], is_withheld: boolean }} Known */
 
 class StyleScreen extends Screen {

@@ -4,7 +4,7 @@
 // @ts-check
 import { ApiError, ask, send, told } from '../lib/api.js';
 import { fill, h } from '../lib/dom.js';
-import { events } from '../lib/stream.js';
+import { brokenOff, events } from '../lib/stream.js';
 import { icon, toast } from '../lib/parts.js';
 import { Screen } from '../lib/screen.js';
 import { drawForm } from './try/form.js';
@@ -69,7 +69,12 @@ class Try extends Screen {
     this.#stage.begin();
     try {
       const answer = await send('draw', { method: 'POST', body: this.#form.asked, signal: drawing.signal });
-      for await (const { name, data } of events(answer)) this.#hear(name, data);
+      let isTold = false;
+      for await (const { name, data } of events(answer)) {
+        this.#hear(name, data);
+        isTold = name === 'done';
+      }
+      if (!isTold) throw brokenOff();
     } catch (error) {
       if (drawing.signal.aborted) this.#stage.stop();
       else if (error instanceof ApiError) {

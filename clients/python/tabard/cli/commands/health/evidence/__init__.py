@@ -8,6 +8,7 @@ from tabard.cli.lazy_group import LazyGroup
 COMMANDS = {
     "edit": "Complete the newest report on a release; what was measured stays.",
     "export": "Write a report as an in-toto statement, signed with your key if you give one.",
+    "file": "Keep the review of a release in its evidence, as it stands: report, reviews, votes.",
     "list": "List the documents about a release, newest first.",
     "show": "Show a document about a release: scores, prompts, candidates, checks, verdict.",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,15 @@ from tabard.calls.local_files import writing
 from tabard.cli.output import Output
 from tabard.errors import Internal
 from tabard.health.evidence import EvidenceDocument
-from tabard.health.review_page import review_page
+from tabard.health.review_page import page_pieces
 
 DOCUMENT = "evidence.json"
 """The name of the document in the folder."""
 PAGE = "review.html"
-"""The name of the page that shows a report with its pictures and reviews."""
+"""The name of the page that shows a report or a review with its pictures."""
+
+REVIEW = "review"
+"""The kind of document whose page finds its pictures by their digests."""
 
 _DIGITS = 12
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -30,9 +33,9 @@ _HINT = "name another folder"
 def save(
     client: Client, ref: str, *, found: EvidenceDocument, folder: Path, output: Output
 ) -> tuple[Path, ...]:
-    """Write a document and every picture that it lists; what is there already stays.
+    """Write a document, with its page if it has one, and every picture that it lists.
 
-    Beside a report stands a page that shows it with what people say of it now.
+    What is there already stays; the page of a report is written anew, for what people say goes on.
 
     Raises:
         AlreadyExists: A file of that name holds something else.
@@ -48,24 +51,16 @@ def save(
             png = client.evidence_picture(ref, evidence=found.note.digest, digest=digest)
             written.append(_put(folder / name, png, digest=digest))
             bar.set(count)
-    if found.note.kind == "report":
-        written.append(_write_page(client, found, folder=folder, names=dict(_by_digest(pictures))))
+    if found.note.kind == REVIEW:
+        written.append(_put(folder / PAGE, found.page, digest=str(found.document.get("page"))))
+    elif found.page:
+        names = {digest: name for name, digest in pictures}
+        written.append(_write_page(found.page, target=folder / PAGE, names=names))
     return tuple(written)
 
 
-def _by_digest(pictures: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    return ((digest, name) for name, digest in pictures)
-
-
-def _write_page(
-    client: Client, found: EvidenceDocument, *, folder: Path, names: Mapping[str, str]
-) -> Path:
-    """Write the page anew: what people say goes on."""
-    said = client.reviews(f"{found.adapter}@{found.release_digest}")
-    parts = review_page(
-        found.document, said, digest=found.note.digest, address_of=lambda one: names.get(one, "")
-    )
-    target = folder / PAGE
+def _write_page(page: bytes, *, target: Path, names: Mapping[str, str]) -> Path:
+    parts = (text + names.get(digest, "") for text, digest in page_pieces(page))
     with writing(target, hint=_HINT):
         target.write_text("".join(parts), encoding="utf-8")
     return target
@@ -86,8 +81,10 @@ def _named(found: EvidenceDocument) -> Iterator[tuple[str, str]]:
                 reason="ANSWER_DAMAGED",
                 hint="look at the log of the server, or ask another one",
             )
+        digits = digest.removeprefix("sha256:")
         stem = names.get(digest, f"{found.note.kind}-{number:02d}")
-        yield f"{stem}-{digest.removeprefix('sha256:')[:_DIGITS]}.png", digest
+        name = digits if found.note.kind == REVIEW else f"{stem}-{digits[:_DIGITS]}"
+        yield f"{name}.png", digest
 
 
 def _cell(cell: dict[str, Any]) -> str:

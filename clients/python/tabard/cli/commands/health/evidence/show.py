@@ -24,7 +24,7 @@ from tabard.enums import EVIDENCE_KINDS, EvidenceKind
     "folder",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="FOLDER",
-    help="Also write the document and its pictures there, of a report with a page that shows them.",
+    help="Also write the document and its pictures there, and the page of a report or review.",
 )
 @with_session
 def show(
@@ -40,7 +40,9 @@ def show(
     tabard evidence show acme/watercolor --kind references --save references/
     """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
     with session.connect() as client:
-        found = client.evidence_document(ref, digest=digest, kind=kind or "")
+        found = client.evidence_document(
+            ref, digest=digest, kind=kind or "", with_page=folder is not None
+        )
         if folder is not None:
             files = save(client, ref, found=found, folder=folder, output=session.output)
             session.output.say(f"{len(files)} files in {folder}")

@@ -2,7 +2,7 @@
 // Blind pairs of one release, as the server gives them: the next one, its pictures, and votes. A vote
 // is kept back until the next one is made, so that it can be taken back: what is stored is final.
 // @ts-check
-import { ApiError, ask, send } from '../../lib/api.js';
+import { ApiError, ask, askFile } from '../../lib/api.js';
 
 /** @typedef {import('./trials.js').Choice} Choice */
 /** @typedef {{ pair: string, prompt: string, negative_prompt: string, seed: number, images: [HTMLImageElement, HTMLImageElement] }} Turn */
@@ -117,10 +117,10 @@ export class Turns {
 
   /** @param {string} path */
   async #picture(path) {
-    const answer = await send(path, { signal: this.signal });
+    const file = await askFile(path, { signal: this.signal });
     const image = new Image();
     image.alt = '';
-    image.src = URL.createObjectURL(await answer.blob());
+    image.src = URL.createObjectURL(file);
     this.signal.addEventListener('abort', () => URL.revokeObjectURL(image.src));
     await image.decode();
     return image;

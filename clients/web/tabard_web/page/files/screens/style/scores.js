@@ -21,7 +21,7 @@ export function scoresPanel(known, name, onChoose) {
   const chosen = names.includes(name) ? name : names[0] ?? '';
   const points = measured.flatMap(({ one, scores }) => scores.filter((score) => score.name === chosen).map((score) => ({
     label: one.version, value: Number(score.value), low: score.low ?? null, high: score.high ?? null,
-    tone: TONES[one.verdict] ?? '', mark: one.verdict,
+    tone: TONES[one.verdict] ?? '', mark: one.verdict, of: score.of ?? null,
   })));
   const meaning = measured.flatMap((row) => row.scores).find((score) => score.name === chosen)?.reason ?? '';
   return [

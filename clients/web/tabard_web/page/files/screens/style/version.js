@@ -4,8 +4,9 @@
 // @ts-check
 import { ApiError, ask, part } from '../../lib/api.js';
 import { fill, h } from '../../lib/dom.js';
-import { ago, counted, moment, number, short, size } from '../../lib/format.js';
+import { ago, counted, moment, number, scored, short, size } from '../../lib/format.js';
 import { chip, copyable } from '../../lib/parts.js';
+import { filedAddress } from '../review/file.js';
 
 /** @typedef {import('../style.js').Known} Known */
 
@@ -74,8 +75,14 @@ function evidence(ref, known, onRead) {
       h('ul', { class: 'reviews' }, known.reviews.map((one) => h('li', null,
         chip(one.decision, one.decision === 'approve' ? 'good' : 'bad'), ' ', h('strong', null, one.reviewer), ' ', h('span', { class: 'muted' }, ago(one.time), one.is_current ? '' : ', of an earlier report'),
         one.note && h('p', { class: 'reason' }, `“${one.note}”`))))),
-    known.documents.length > 0 && h('p', { class: 'muted small' }, known.documents.map((one) => `${one.kind} ${short(one.digest)} by ${one.actor}, ${ago(one.time)}`).join(' · ')),
+    known.documents.length > 0 && h('p', { class: 'muted small' }, known.documents.flatMap((one, index) => [index ? ' · ' : '', ...documentTold(ref, one)])),
   ];
+}
+
+/** A document in words; a filed review is a file to have. @param {string} ref @param {any} one */
+function documentTold(ref, one) {
+  const told = `${one.kind} ${short(one.digest)}`;
+  return [one.kind === 'review' ? h('a', { href: filedAddress(ref, one.digest), download: '' }, told) : told, ` by ${one.actor}, ${ago(one.time)}`];
 }
 
 /** @param {string} name @param {any} said */
@@ -92,7 +99,7 @@ function scores(known) {
     h('thead', null, h('tr', null, h('th', { scope: 'col' }, 'Score'), h('th', { scope: 'col', class: 'number' }, 'Value'), h('th', { scope: 'col', class: 'number' }, 'Interval'), h('th', { scope: 'col', class: 'number' }, 'Before'))),
     h('tbody', null, known.scores.map((one) => h('tr', null,
       h('th', { scope: 'row', title: one.reason }, one.name.replaceAll('_', ' ')),
-      h('td', { class: 'number' }, one.state === 'measured' ? number(one.value) : 'not measured'),
+      h('td', { class: 'number' }, one.state === 'measured' ? scored(one) : 'not measured'),
       h('td', { class: 'number' }, one.low === undefined ? '–' : `${number(one.low)} to ${number(one.high)}`),
       h('td', { class: 'number' }, number(one.baseline)))))));
 }

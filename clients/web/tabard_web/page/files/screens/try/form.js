@@ -5,6 +5,7 @@ import { fill, h } from '../../lib/dom.js';
 import { icon } from '../../lib/parts.js';
 
 const STYLES_MAX = 8;
+const SILENT = 'as the server has it';
 /** Fields that stand in a request by their own name, and how they are read. */
 const NUMBERS = ['seed', 'num_inference_steps', 'guidance_scale', 'width', 'height', 'num_images'];
 const LABELS = /** @type {Record<string, string>} */ ({
@@ -19,7 +20,11 @@ export function drawForm({ onDraw }) {
   const negative = h('input', { id: 'negative_prompt', autocomplete: 'off' });
   const rows = h('ul', { class: 'worn' });
   const choices = h('datalist', { id: 'styles' });
-  const sampler = h('select', { id: 'sampler' }, h('option', { value: '' }, 'as the server has it'));
+  const sampler = h('select', { id: 'sampler', on: { change: () => setWalks() } }, h('option', { value: '' }, SILENT));
+  const schedule = h('select', { id: 'schedule' }, h('option', { value: '' }, SILENT));
+  const spacing = h('select', { id: 'timestep_spacing' }, h('option', { value: '' }, SILENT));
+  /** @type {any} */
+  let status = null;
   const trigger = h('input', { id: 'auto_trigger', type: 'checkbox', checked: true });
   const exact = h('input', { id: 'deterministic', type: 'checkbox' });
   const numbers = Object.fromEntries(NUMBERS.map((name) => [name, h('input', {
@@ -37,6 +42,8 @@ export function drawForm({ onDraw }) {
       h('div', { class: 'numbers' }, ['num_inference_steps', 'guidance_scale', 'width', 'height'].map(field)),
       h('label', { for: 'negative_prompt' }, 'Keep away from'), negative,
       h('label', { for: 'sampler' }, 'Sampler'), sampler,
+      h('label', { for: 'schedule' }, 'Schedule'), schedule,
+      h('label', { for: 'timestep_spacing' }, 'Spacing of steps'), spacing,
       h('label', { class: 'switch small' }, exact, 'Byte-identical for the same request')),
     note,
     button);
@@ -44,6 +51,15 @@ export function drawForm({ onDraw }) {
   /** @param {string} name */
   function field(name) {
     return h('div', null, h('label', { for: name }, LABELS[name] ?? name), numbers[name] ?? null);
+  }
+
+  /** Offers what the chosen sampler takes, and keeps what was chosen before. */
+  function setWalks() {
+    const one = status?.sampler_options.find((/** @type {any} */ option) => option.name === sampler.value);
+    const titles = new Map((status?.schedules ?? []).map((/** @type {any} */ known) => [known.name, known.title]));
+    offer(schedule, (one ? one.schedules : [...titles.keys()]).map((/** @type {string} */ name) => [name, titles.get(name) ?? name]));
+    const spacings = one ? one.timestep_spacings : new Set((status?.sampler_options ?? []).flatMap((/** @type {any} */ option) => option.timestep_spacings));
+    offer(spacing, [...spacings].map((/** @type {string} */ name) => [name, name]));
   }
 
   /** @param {Worn} worn */
@@ -67,11 +83,12 @@ export function drawForm({ onDraw }) {
       all.forEach(add);
     },
 
-    /** @param {any[]} styles @param {any} status */
-    setChoices(styles, status) {
+    /** @param {any[]} styles @param {any} told */
+    setChoices(styles, told) {
+      status = told;
       fill(choices, styles.flatMap((one) => one.channels.map((/** @type {any} */ channel) => h('option', { value: channel.name === 'stable' ? one.name : `${one.name}@${channel.name}` }, one.title))));
-      const chosen = sampler.value;
-      fill(sampler, h('option', { value: '' }, 'as the server has it'), status.samplers.map((/** @type {string} */ name) => h('option', { value: name, selected: name === chosen }, name)));
+      offer(sampler, status.sampler_options.map((/** @type {any} */ one) => [one.name, one.title]));
+      setWalks();
     },
 
     /** @param {boolean} isBusy */
@@ -97,8 +114,10 @@ export function drawForm({ onDraw }) {
       prompt.value = said.prompt ?? '';
       negative.value = said.negative_prompt ?? '';
       for (const name of NUMBERS) /** @type {any} */ (numbers[name]).value = said[name] ?? '';
-      if (said.sampler && ![...sampler.options].some((one) => one.value === said.sampler)) sampler.append(h('option', { value: said.sampler }, said.sampler));
-      sampler.value = said.sampler ?? '';
+      choose(sampler, said.sampler ?? '');
+      setWalks();
+      choose(schedule, said.schedule ?? '');
+      choose(spacing, said.timestep_spacing ?? '');
       exact.checked = Boolean(said.deterministic);
       trigger.checked = Boolean(said.auto_trigger);
       this.setRefs(said.refs ?? []);
@@ -109,7 +128,7 @@ export function drawForm({ onDraw }) {
       /** @type {Record<string, unknown>} */
       const asked = { prompt: prompt.value, adapters: [...rows.children].flatMap(refOf), auto_trigger: trigger.checked, deterministic: exact.checked };
       if (negative.value.trim()) asked.negative_prompt = negative.value;
-      if (sampler.value) asked.sampler = sampler.value;
+      for (const one of [sampler, schedule, spacing]) if (one.value) asked[one.id] = one.value;
       for (const name of NUMBERS) {
         const text = numbers[name]?.value ?? '';
         if (text !== '') asked[name] = Number(text);
@@ -117,6 +136,18 @@ export function drawForm({ onDraw }) {
       return asked;
     },
   };
+}
+
+/** @param {HTMLSelectElement} select @param {[string, string][]} values and what they are called */
+function offer(select, values) {
+  const chosen = select.value;
+  fill(select, h('option', { value: '' }, SILENT), values.map(([value, title]) => h('option', { value, selected: value === chosen }, title)));
+}
+
+/** Chooses a value, one that is not offered too. @param {HTMLSelectElement} select @param {string} value */
+function choose(select, value) {
+  if (![...select.options].some((one) => one.value === value)) select.append(h('option', { value }, value));
+  select.value = value;
 }
 
 /** @param {Element} row */

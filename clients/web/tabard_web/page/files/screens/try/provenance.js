@@ -60,9 +60,9 @@ function replayed(told, address) {
   return [
     h('p', null, chip(told.outcome.replaceAll('_', ' '), tone), ` ${words}.`),
     told.refusal && h('p', { class: 'form-error' }, [told.refusal.message, told.refusal.hint].filter(Boolean).join('; ')),
-    told.png && h('div', { class: 'then-now' },
+    told.content && h('div', { class: 'then-now' },
       h('figure', null, h('img', { src: address, alt: 'Then' }), h('figcaption', null, 'then')),
-      h('figure', null, h('img', { src: URL.createObjectURL(new Blob([Uint8Array.from(atob(told.png), (one) => one.charCodeAt(0))], { type: 'image/png' })), alt: 'Now' }), h('figcaption', null, 'now'))),
+      h('figure', null, h('img', { src: URL.createObjectURL(new Blob([Uint8Array.from(atob(told.content), (one) => one.charCodeAt(0))], { type: told.media_type })), alt: 'Now' }), h('figcaption', null, 'now'))),
     told.differences.length > 0 && h('div', { class: 'table-scroll', tabindex: 0, role: 'region', 'aria-label': 'What differs' }, h('table', null,
       h('thead', null, h('tr', null, ['What', 'Then', 'Now'].map((name) => h('th', { scope: 'col' }, name)))),
       h('tbody', null, told.differences.map((/** @type {any} */ one) => h('tr', null, h('th', { scope: 'row', class: 'mono' }, one.name), h('td', { class: 'mono' }, one.then || '–'), h('td', { class: 'mono' }, one.now || '–')))))),
@@ -83,8 +83,9 @@ function worn(said) {
 function asked(said) {
   const trigger = said.trigger && typeof said.trigger === 'object' ? said.trigger : {};
   return {
-    prompt: trigger.prompt ?? said.prompt, negative_prompt: said.negative_prompt, seed: said.seed, num_inference_steps: said.steps,
+    prompt: trigger.prompt ?? said.prompt, negative_prompt: trigger.negative_prompt ?? said.negative_prompt, seed: said.seed, num_inference_steps: said.steps,
     guidance_scale: said.guidance_scale, width: said.width, height: said.height, num_images: 1, sampler: said.sampler,
+    schedule: said.schedule, timestep_spacing: said.timestep_spacing,
     deterministic: said.deterministic, auto_trigger: trigger.auto, refs: worn(said),
   };
 }
