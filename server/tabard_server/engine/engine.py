@@ -254,8 +254,17 @@ class Engine:
         return self.slots.forget(digest)
 
     def residents(self) -> list[Resident]:
-        """Return what lies in the slots."""
+        """Return what lies in the slots; from any thread."""
         return self.slots.residents()
+
+    @property
+    def resident_bytes(self) -> int:
+        """Bytes of all that lies in the slots."""
+        return self.slots.resident_bytes
+
+    def holds(self, digest: str) -> bool:
+        """Say whether a release lies in the slots."""
+        return digest in self.slots
 
     def _timing_decoding(self, row: Row) -> AbstractContextManager[None]:
         return self._stopwatch.timing("decoding", size=row.spec.drawing.size)
