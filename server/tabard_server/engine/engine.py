@@ -7,12 +7,10 @@ Used from one thread. Knows nothing of jobs, refs, queues or the registry; never
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from importlib.metadata import version
 from typing import Any
 
-import diffusers
-import peft
 import torch
-import transformers
 
 from tabard_registry import BaseProfile
 from tabard_server.adapters.host_adapter import adapters_of
@@ -44,7 +42,7 @@ from tabard_server.engine_port.stack import Resident, StackKey
 from tabard_server.engine_port.weights.unet_blocks import UNetBlocks
 from tabard_server.engine_port.work import Work
 
-_LIBRARIES = (diffusers, peft, torch, transformers)
+_LIBRARIES = ("diffusers", "peft", "torch", "transformers")
 
 
 class Engine:
@@ -127,7 +125,7 @@ class Engine:
             samplers=self._samplers.names,
             remarks=base.remarks,
             dtype=str(dtype).removeprefix("torch."),
-            versions={module.__name__: str(module.__version__) for module in _LIBRARIES},
+            versions={name: version(name) for name in _LIBRARIES},
         )
 
     @property
