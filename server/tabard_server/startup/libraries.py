@@ -52,7 +52,8 @@ def import_libraries(*, is_compiled: bool) -> None:
         import_late("torch._dynamo", **_UNCOMPILED)
         # Shapes are numbers here, and what is checked of them is known.
         import_late("sympy", Basic=type("Basic", (), {}))
-        import_late("torch.fx.experimental.symbolic_shapes", **_PLAIN_SHAPES)
+        shapes = "torch.fx.experimental.symbolic_shapes"
+        import_late(shapes, after="torch._dynamo", **_PLAIN_SHAPES)
     with _served_only():
         for name in _LIBRARIES:
             library = importlib.import_module(f"{name}.utils.logging")
