@@ -28,7 +28,14 @@ from tests.bench import (
     traffic,
 )
 from tests.bench.alone import DiffusersLoop
-from tests.bench.costs import door_cost, evaluation_cost, identity_cost, shadow_cost
+from tests.bench.costs import (
+    door_cost,
+    evaluation_cost,
+    identity_cost,
+    queue_cost,
+    shadow_cost,
+    start_cost,
+)
 from tests.bench.registry import scale
 from tests.bench.workload import CROWD, STEPS, Measured, mixed_crowd, ratio, spread
 
@@ -128,6 +135,18 @@ def _doors(chosen: argparse.Namespace) -> object:
     return measured
 
 
+def _queue(chosen: argparse.Namespace) -> object:
+    measured = queue_cost.run(rounds=chosen.rounds)
+    queue_cost.report(measured)
+    return {" ".join(map(str, scene)): found for scene, found in measured.items()}
+
+
+def _start(chosen: argparse.Namespace) -> object:
+    measured = start_cost.run(rounds=chosen.rounds)
+    start_cost.report(measured)
+    return measured
+
+
 def _images(chosen: argparse.Namespace) -> object:
     return bench_images(rounds=chosen.rounds)
 
@@ -204,6 +223,8 @@ _PARTS: dict[str, Callable[[argparse.Namespace], object]] = {
     "steps": _steps,
     "load": _load,
     "commands": _commands,
+    "queue": _queue,
+    "start": _start,
     "identity": _identity,
     "doors": _doors,
     "evaluation": _evaluation,

@@ -18,7 +18,7 @@ from statistics import median
 from typing import Any
 
 from tabard_server.adapters.host_adapter import HostAdapter, adapters_of
-from tabard_server.adapters.host_cache import HostCache
+from tabard_server.adapters.host_cache import HostCache, Place
 from tabard_server.callers.caller import Caller
 from tabard_server.engine.slots.slot_table import SlotTable
 from tabard_server.engine_port.errors import EngineError
@@ -35,8 +35,6 @@ from tests.server.drawings import drawing
 from tests.server.fakes import FakeEngine, FakeReadback, FakeRow
 from tests.server.jobs.small_jobs import job
 
-WAITING = (10, 256, 10_000)
-RESIDENTS = (4, 1_000)
 ROWS = 8
 TURNS = 200
 PROMISED = 1.15
@@ -89,7 +87,6 @@ class _Engine(FakeEngine):
 
     table: SlotTable
     leased: dict[int, Sequence[Any]] = field(default_factory=dict)
-    row_steps: int = 0
 
     def can_open(self, spec: RowSpec) -> bool:
         return self.table.can_hold(adapters_of(spec.stack))
@@ -104,7 +101,6 @@ class _Engine(FakeEngine):
 
     def step(self, rows: Sequence[FakeRow], *, is_merged: bool) -> None:
         assert not is_merged
-        self.row_steps += len(rows)
         for row in rows:
             row.steps_done += 1
 
@@ -147,7 +143,7 @@ class _Server:
     waiting: int
     numbers: "count[int]" = field(default_factory=count)
     runs: dict[int, JobRun] = field(default_factory=dict)
-    done: int = 0
+    places: dict[int, Place] = field(default_factory=dict)
 
     async def measure(self) -> dict[str, float]:
         """Return seconds of a turn, of a job that comes and of one that is ended."""
@@ -213,9 +209,6 @@ class _Server:
             one.digests, rows=1, claim=one.claim, on_lease=join, on_failure=run.fail
         )
         self.places[number] = place
-
-    def __post_init__(self) -> None:
-        self.places: dict[int, Any] = {}
 
     def _on_end(self, run: JobRun, error: Exception | None) -> None:
         self.queue.leave(run)

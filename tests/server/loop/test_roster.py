@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who waits and who runs: what the policy may look at, turn by turn."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.stack import StackKey
 from tabard_server.limits import Limits
 from tabard_server.loop.roster import Roster
+from tabard_server.scheduler.policy import choose
 from tabard_server.scheduler.snapshot import Snapshot, WaitingRow
 from tests.server.drawings import drawing, picture_of
 from tests.server.engine_port.known_work import WORK
@@ -265,3 +266,63 @@ def test_stepped_row_goes_to_the_back() -> None:
 
     (row,) = look(roster).running
     assert (row.stepped_at, row.steps_left) == (4, 2)
+
+
+def test_late_runs_are_told_once() -> None:
+    """The next deadline is looked at, and no other run."""
+    soon, later, never = (
+        running(ticket=ticket, deadline_at=at) for ticket, at in ((1, 101.0), (2, 103.0), (3, None))
+    )
+    roster = roster_of(never, later, soon)
+    assert list(roster.late()) == []
+
+    for one in (soon, later, never):
+        one.now = 102.0
+
+    assert list(roster.late()) == [soon.run]
+    assert list(roster.late()) == []
+
+
+def test_deadline_of_a_run_that_left_is_nobodys() -> None:
+    """It was done before, or somebody ended it."""
+    left, other = running(ticket=1, deadline_at=101.0), running(ticket=2, deadline_at=101.0)
+    roster = roster_of(left, other)
+    roster.remove(left.run)
+
+    other.now = 102.0
+
+    assert list(roster.late()) == [other.run]
+
+
+def test_choice_looks_at_few_of_many() -> None:
+    """Of a thousand that wait, a free place costs a look at the first."""
+    roster, looks = roster_of(*(running(ticket=n) for n in range(1_000))), list[object]()
+
+    @dataclass(kw_only=True)
+    class Watched(FakeEngine):
+        def can_open(self, spec: RowSpec) -> bool:
+            looks.append(spec)
+            return True
+
+    seen = roster.snapshot(Watched(rank_total=1))
+    assert looks == []
+
+    choice = choose(replace(seen, running_rows_max=3))
+
+    assert choice.opened == ((0, 0), (1, 0), (2, 0))
+    # The first of all fits where nothing runs, whatever the slots say.
+    assert len(looks) == 2
+
+
+def test_what_waits_is_summed_up() -> None:
+    """As a merge asks for it: the stacks, each once, and their steps together."""
+    roster = roster_of(running(ticket=1, images=2, wears=(INK,)), running(ticket=2))
+    ink, steps = (("ink", 0.5),), drawing().steps
+
+    seen = look(roster).waiting
+    assert ({*seen.stacks}, seen.steps) == ({ink, ()}, 3 * steps)
+
+    open_rows(roster, (1, 0), (1, 1))
+
+    seen = look(roster).waiting
+    assert ({*seen.stacks}, seen.steps) == ({()}, steps)
