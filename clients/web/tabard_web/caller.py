@@ -53,7 +53,8 @@ def _refused(message: str) -> Unauthenticated:
     )
 
 
-def _token_of(request: Request) -> str:
+async def _token_of(request: Request) -> str:
+    # Not for its waiting: what is no coroutine is called in a thread, for every request.
     return read_token(request.headers.get("authorization", ""))
 
 

@@ -9,8 +9,10 @@ import asyncio
 import contextlib
 import os
 import statistics
+import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -37,8 +39,11 @@ KEPT = 100
 """Jobs that are kept in one round, each with one image."""
 _TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 _IMAGE_BYTES = 10_000
+_PAGES = "/api/events"
 
 Numbers = dict[str, list[float]]
+Way = Callable[[Client], tuple[str, Callable[[int], object]]]
+"""Gives what is watched, and what happens every second."""
 
 
 def run(*, rounds: int) -> dict[str, Numbers]:
@@ -121,7 +126,25 @@ def _by_door(web: httpx.Client, seed: int) -> None:
 
 
 def _measure_idle(folder: Path) -> Numbers:
-    """Return which part of a core a gateway takes whose streams have nothing to tell."""
+    """Return which part of a core a gateway takes whose pages nobody touches, by what happens."""
+    ways: dict[str, Way] = {
+        "events of jobs that wait": lambda client: (
+            f"/v1/jobs/{client.start('a red circle').id}/events",
+            lambda _second: None,
+        ),
+        "open pages": lambda _client: (_PAGES, lambda _second: None),
+        "open pages, a record a second": lambda client: (
+            _PAGES,
+            lambda second: client.edit("acme/ink@1.0.0", notes=f"{second}", reason="measured"),
+        ),
+    }
+    return {
+        name: [_measure_way(folder / str(number), way=way)]
+        for number, (name, way) in enumerate(ways.items())
+    }
+
+
+def _measure_way(folder: Path, *, way: Way) -> float:
     engine = FakeEngine()
     engine.hold_steps()
     with (
@@ -129,32 +152,43 @@ def _measure_idle(folder: Path) -> Numbers:
         run_gateway_process(server.address) as (url, gateway),
         Client(server.address) as client,
     ):
-        paths = {
-            "events of jobs that wait": f"/v1/jobs/{client.start('a red circle').id}/events",
-            "open pages": "/api/events",
-        }
+        server.publish("acme/ink")
+        path, act = way(client)
         try:
-            return {
-                name: [asyncio.run(_watch_idly(url + path, gateway.pid))]
-                for name, path in paths.items()
-            }
+            return asyncio.run(_watch_idly(url + path, gateway.pid, act=act))
         finally:
             engine.let_go()
 
 
-async def _watch_idly(url: str, gateway: int) -> float:
+async def _watch_idly(url: str, gateway: int, *, act: Callable[[int], object]) -> float:
+    """Return which part of a core a gateway takes; `act` happens every second."""
     limits = httpx.Limits(max_connections=STREAMS)
     async with (
         httpx.AsyncClient(timeout=None, limits=limits, trust_env=False) as web,
         contextlib.AsyncExitStack() as stack,
     ):
+        answers = []
         for _ in range(STREAMS):
-            answer = await stack.enter_async_context(web.stream("GET", url))
-            answer.raise_for_status()
+            answers.append(await stack.enter_async_context(web.stream("GET", url)))
+            answers[-1].raise_for_status()
+        heard: Counter[int] = Counter()
+        reading = [asyncio.create_task(_read(one, heard)) for one in answers]
         await asyncio.sleep(3.0)
         before, begun_at = _processor(gateway), time.perf_counter()
-        await asyncio.sleep(IDLE_SECONDS)
-        return (_processor(gateway) - before) / (time.perf_counter() - begun_at)
+        for second in range(int(IDLE_SECONDS)):
+            await asyncio.gather(asyncio.sleep(1.0), asyncio.to_thread(act, second))
+        cores = (_processor(gateway) - before) / (time.perf_counter() - begun_at)
+        for one in reading:
+            one.cancel()
+        await asyncio.gather(*reading, return_exceptions=True)
+        told = sum(heard.values())
+        print(f"{told} records were told to {len(heard)} connections", file=sys.stderr)
+        return cores
+
+
+async def _read(answer: httpx.Response, heard: Counter[int]) -> None:
+    async for part in answer.aiter_raw():
+        heard[id(answer)] += part.count(b"event: record")
 
 
 def _measure_keeping(folder: Path, *, rounds: int) -> Numbers:

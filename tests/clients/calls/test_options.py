@@ -25,7 +25,7 @@ def test_every_field_of_the_message_has_an_option() -> None:
     fields = {field.name for field in pb.GenerateRequest.DESCRIPTOR.fields}
     options = set(GenerateOptions.__annotations__) - {"crops_coords_top_left"} | {"crop_top_left"}
 
-    assert options == fields - {"prompt", "preview_every", "detach"}
+    assert options == fields - {"prompt", "preview_every", "detach", "without_progress"}
 
 
 def test_every_option_is_explained() -> None:
@@ -170,8 +170,11 @@ def test_clients_send_the_same(server: FakeServer, client: Client, tmp_path: Pat
     asyncio.run(walk())
 
     first, second, third = server.state.requests
-    assert first == second == third
     assert first.HasField("image")
+    # Whoever follows the events is told of every step; who waits for images is not.
+    assert (first.without_progress, third.without_progress) == (True, False)
+    third.without_progress = True
+    assert first == second == third
 
 
 def test_one_adapter_may_stand_alone(client: Client, server: FakeServer) -> None:

@@ -360,3 +360,80 @@ def test_everybody_is_served_in_any_weather(seed: int) -> None:
             assert (cache._memory.held_bytes, cache._memory.waiting_rows) == (0, 0)
 
     asyncio.run(walk())
+
+
+def test_full_line_is_looked_at_no_further() -> None:
+    """A tenant that may hold no more costs one look, however many of it wait."""
+
+    async def walk() -> None:
+        async with caching(SizedLoader(), waiting_rows_max=1) as cache:
+            held = await cache.acquire(["a"], rows=1)
+            waiting = [ask(cache, "a") for _ in range(500)]
+            await pause()
+            looks = 0
+
+            def need_of(digests: object) -> int:
+                nonlocal looks
+                looks += 1
+                return 0
+
+            cache._memory.need_of = need_of  # type: ignore[method-assign,assignment]
+            waiting[7].cancel()
+            await pause()
+            assert looks == 0
+
+            held.begin_row()
+            await pause()
+            assert sum(one.done() and not one.cancelled() for one in waiting) == 1
+            assert looks < 5
+            for one in waiting:
+                one.cancel()
+
+    asyncio.run(walk())
+
+
+def test_many_returns_move_the_line_up_once() -> None:
+    """Whatever is given back before the line gets its turn counts in that turn."""
+
+    async def walk() -> None:
+        async with caching(SizedLoader(), bytes_max=10) as cache:
+            held = [await cache.acquire(["a"]) for _ in range(50)]
+            waiting = ask(cache, "b")
+            await pause()
+            moves = 0
+            move_up = cache._move_up
+
+            def count() -> None:
+                nonlocal moves
+                moves += 1
+                move_up()
+
+            cache._move_up = count  # type: ignore[method-assign]
+            for lease in held:
+                lease.release()
+            await waiting
+
+            # One for what was given back, one for what was loaded then.
+            assert moves <= 3
+
+    asyncio.run(walk())
+
+
+def test_evicted_adapter_is_lacking_again() -> None:
+    """Whoever waits for what went has it loaded."""
+
+    async def walk() -> None:
+        loader = SizedLoader()
+        async with caching(loader, bytes_max=10) as cache:
+            (await cache.acquire(["a"])).release()
+            held = await cache.acquire(["b"])
+            waiting = ask(cache, "a")
+            await pause()
+            assert not waiting.done()
+
+            held.release()
+            await waiting
+
+            assert loader.loads == ["a", "b", "a"]
+
+    asyncio.run(walk())

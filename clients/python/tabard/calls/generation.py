@@ -110,6 +110,9 @@ def generate(
         DeadlineExceeded: The deadline passed; the job was stopped.
     """
     call = stream(caller, prompt, timeout_seconds=timeout_seconds, **options)
+    assert isinstance(call.request, pb.GenerateRequest)
+    # What nobody looks at is not sent.
+    call.request.without_progress = on_progress is None
     return Collecting(call=call, on_progress=on_progress)
 
 

@@ -177,12 +177,14 @@ class ImagesDoor:
         ]
         return self._told(status.accepted.worn, images, kind=asked.output_format)
 
-    def _answer(self, result: GenerateResult, asked: GenerationRequest) -> ImagesAnswer:
+    def _answer(self, result: GenerateResult, asked: GenerationRequest) -> Response:
+        """Write the answer at once: megabytes of images are not checked and walked again."""
         images = [
             OpenAIImage(b64_json=base64.b64encode(one.content).decode(), seed=one.seed)
             for one in result.images
         ]
-        return self._told(result.worn, images, kind=asked.output_format)
+        told = self._told(result.worn, images, kind=asked.output_format)
+        return Response(told.model_dump_json(exclude_none=True), media_type="application/json")
 
     def _told(
         self, wears: Sequence[WornRelease], images: list[OpenAIImage], *, kind: str

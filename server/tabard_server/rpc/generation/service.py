@@ -14,7 +14,7 @@ from tabard_server.detached.drawing import Asked
 from tabard_server.detached.held import Begun, Ended, Held
 from tabard_server.detached.record import KeptImage
 from tabard_server.error_kinds import Refused
-from tabard_server.jobs.job import Accepted, Done, Event, ImageReady, Job, JobSpec
+from tabard_server.jobs.job import Accepted, Done, Event, ImageReady, Job, JobSpec, Progress
 from tabard_server.rpc.generation.messages import read_accepted, read_request, write_event
 from tabard_server.rpc.status import Context
 
@@ -59,16 +59,19 @@ class GenerationServicer(generation_service_pb2_grpc.GenerationServiceServicer):
         if is_detached:
             await self._detach(spec, request, context)
             return
+        is_quiet = request.without_progress
         # Nobody else may hold the request: a picture is let go of once it is read.
         del request
         if spec.request_id and (held := await self._jobs.find(spec)):
-            await self._follow(held, context)
+            await self._follow(held, context, is_quiet=is_quiet)
             return
         events_of = self._generate(spec)
         del spec
         job: Job | None = None
         async with aclosing(events_of) as events:
             async for event in events:
+                if is_quiet and isinstance(event, Progress):
+                    continue
                 if isinstance(event, Accepted):
                     job = event.job
                 elif isinstance(event, ImageReady) and job is not None:
@@ -91,7 +94,7 @@ class GenerationServicer(generation_service_pb2_grpc.GenerationServiceServicer):
         record = await self._jobs.start(asked)
         await context.write(read_accepted(record.accepted))
 
-    async def _follow(self, held: Held, context: Context) -> None:
+    async def _follow(self, held: Held, context: Context, *, is_quiet: bool) -> None:
         """Stream the life of a detached job to a caller that asks for the same by its id."""
         job, identity = held.record.id, context.identity
         async with aclosing(self._jobs.watch(job, after=0, identity=identity)) as events:
@@ -109,5 +112,7 @@ class GenerationServicer(generation_service_pb2_grpc.GenerationServiceServicer):
                             queue_seconds=record.queue_seconds, total_seconds=record.total_seconds
                         )
                         await context.write(write_event(done))
+                    case Progress() if is_quiet:
+                        continue
                     case event:
                         await context.write(write_event(event))

@@ -49,6 +49,7 @@ FULL = pb.GenerateRequest(
     detach=pb.Detach(namespace="acme"),
     image_format=pb.IMAGE_FORMAT_WEBP,
     image_quality=0,
+    without_progress=True,
     regions=[pb.Region(name="a")],
 )
 
@@ -74,8 +75,8 @@ def test_every_field_is_read() -> None:
     """A request has as many fields as the message, but for what the call says."""
     # The drawing is a field of the request; deadline, caller, identity and trace are none of
     # the message, and neither are an earlier run and words that may lack. How an image is
-    # written are two, and that it is detached is the door's own.
-    count = len(fields(JobSpec)) + len(fields(WantedDrawing)) - 7 + 2
+    # written are two; that it is detached, and what is told of it, are the door's own.
+    count = len(fields(JobSpec)) + len(fields(WantedDrawing)) - 7 + 3
     assert count == len(FULL.DESCRIPTOR.fields) == len(FULL.ListFields())
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import grpc
 import numpy as np
 
+from tabard.v1 import generation_service_pb2 as pb
 from tests.server.fakes import noise
 from tests.server.harness import (
     Request,
@@ -31,6 +32,28 @@ def test_request_streams_its_whole_life(tmp_path: Path) -> None:
         assert told.kinds.count("preview") == 2
         assert "progress" in told.kinds
         assert list(told.accepted.seeds) == [7, 8]
+
+    asyncio.run(walk())
+
+
+def test_who_does_not_look_on_is_told_no_progress(tmp_path: Path) -> None:
+    """All else comes as it would, also of a job that is held."""
+
+    async def walk() -> None:
+        async with serving(tmp_path) as server:
+            said = {"num_images": 2, "seed": 7, "preview_every": 2, "without_progress": True}
+            told = await server.generate(**said)
+            detached = pb.Detach()
+            begun = await server.generate(**said, request_id="once", detach=detached)
+            held = await server.generate(**said, request_id="once")
+            looked = await server.generate(**{**said, "without_progress": False})
+
+        assert told.kinds == [kind for kind in looked.kinds if kind != "progress"]
+        assert "progress" in looked.kinds
+        assert begun.kinds == ["accepted"]
+        assert "progress" not in held.kinds
+        assert held.kinds.count("image") == 2
+        assert [one.content for one in told.images] == [one.content for one in looked.images]
 
     asyncio.run(walk())
 
