@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
-from tabard_server.late_imports import absent, import_late, replaced
+from tabard_server.startup.late_imports import absent, import_late, replaced
 
 _LIBRARIES = ("transformers", "diffusers")
 """Libraries with handlers of their own for what they log."""
