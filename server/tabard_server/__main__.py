@@ -10,6 +10,7 @@ from tabard_registry import RegistryError
 from tabard_server.engine_port.errors import EngineError
 from tabard_server.errors import ServerError
 from tabard_server.life.process import run_to_the_end
+from tabard_server.startup.late_imports import garbage_kept
 from tabard_server.startup.prelude import prepare
 from tabard_server.telemetry.logs import log_problem, set_up_logging
 
@@ -23,7 +24,8 @@ def main(arguments: list[str]) -> int:
     set_up_logging()
     try:
         settings = prepare(file=file, environment=os.environ)
-        from tabard_server.serving import serve  # noqa: PLC0415 - half a second, after the refusals
+        with garbage_kept():
+            from tabard_server.serving import serve  # noqa: PLC0415 - half a second: late
 
         return run_to_the_end(serve(settings))
     except (ServerError, RegistryError, EngineError) as error:

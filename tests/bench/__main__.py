@@ -32,8 +32,10 @@ from tests.bench.costs import (
     door_cost,
     evaluation_cost,
     identity_cost,
+    queue_cost,
     region_cost,
     shadow_cost,
+    start_cost,
     step_cost,
 )
 from tests.bench.registry import scale
@@ -147,6 +149,18 @@ def _doors(chosen: argparse.Namespace) -> object:
     return measured
 
 
+def _queue(chosen: argparse.Namespace) -> object:
+    measured = queue_cost.run(rounds=chosen.rounds)
+    queue_cost.report(measured)
+    return {" ".join(map(str, scene)): found for scene, found in measured.items()}
+
+
+def _start(chosen: argparse.Namespace) -> object:
+    measured = start_cost.run(rounds=chosen.rounds)
+    start_cost.report(measured)
+    return measured
+
+
 def _images(chosen: argparse.Namespace) -> object:
     return bench_images(rounds=chosen.rounds)
 
@@ -225,6 +239,8 @@ _PARTS: dict[str, Callable[[argparse.Namespace], object]] = {
     "regions": _regions,
     "load": _load,
     "commands": _commands,
+    "queue": _queue,
+    "start": _start,
     "identity": _identity,
     "doors": _doors,
     "evaluation": _evaluation,

@@ -15,6 +15,9 @@ from PIL import Image
 # Of 255. A wash on paper makes a step of 60 and more; the base's grounds are even.
 FRAME_STEP_MIN = 40
 LOOK_SPREAD_MAX = 40
+WHITE_MIN = 200
+# Red less blue: cream paper has 36, white has none.
+PAPER_WARMTH_MIN = 24
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +60,7 @@ def test_summary_tells_the_story(folder: Path) -> None:
     assert moves[-1] == ("rollback", "1.0.0")
     assert all(move["actor"] and move["reason"] for move in summary["channel_moves"])
     assert summary["seconds"]["rollback"] > 0
-    assert len({row["key"] for row in summary["rows"]}) == 7
+    assert len({row["key"] for row in summary["rows"]}) == 10
 
 
 def test_sheet_and_png_are_labelled(folder: Path) -> None:
@@ -95,6 +98,30 @@ def test_combination_has_one_look(folder: Path) -> None:
     assert np.ptp(pairs, axis=0).max() < LOOK_SPREAD_MAX
 
 
+def test_few_steps_draw_what_the_prompt_says(folder: Path) -> None:
+    """At its own steps the ground is the prompt's white; at the base's spacing it is not."""
+    few, wrong = _pictures(folder, "few-steps"), _pictures(folder, "wrong-steps")
+
+    assert min(_ring(picture, 0, 4).min() for picture in few) > WHITE_MIN
+    assert max(_ring(picture, 0, 4).max() for picture in wrong) < WHITE_MIN
+
+
+def test_few_steps_win_over_a_style(folder: Path) -> None:
+    """The style recommends twenty steps, and is drawn in four: the files say so."""
+    summary = json.loads((folder / "summary.json").read_text())
+    (row,) = (one for one in summary["rows"] if one["key"] == "few-steps-and-style")
+
+    for image in row["images"]:
+        with Image.open(folder / image["file"]) as file:
+            told = json.loads(str(file.info["tabard"]))
+        assert (told["steps"], told["sampler"], told["guidance_scale"]) == (4, "lcm", 1.0)
+        assert "warnings" not in told
+    assert (summary["few_steps_taken"], summary["wrong_steps_told"]) == (True, True)
+    styled, plain = _pictures(folder, "few-steps-and-style"), _pictures(folder, "few-steps")
+    assert min(_warmth(picture) for picture in styled) > PAPER_WARMTH_MIN
+    assert max(_warmth(picture) for picture in plain) < PAPER_WARMTH_MIN / 2
+
+
 def _pictures(folder: Path, row: str) -> list[np.ndarray]:
     files = sorted((folder / "images").glob(f"{row}--*.png"))
     return [np.asarray(Image.open(file).convert("RGB"), dtype=np.float64) for file in files]
@@ -103,6 +130,11 @@ def _pictures(folder: Path, row: str) -> list[np.ndarray]:
 def _frame_step(picture: np.ndarray) -> float:
     """How far the colour of the outermost pixels is from that of the ground behind the object."""
     return float(np.abs(_ring(picture, 0, 3) - _ring(picture, 8, 11)).mean())
+
+
+def _warmth(picture: np.ndarray) -> float:
+    red, _, blue = _ring(picture, 0, 3)
+    return float(red - blue)
 
 
 def _ring(picture: np.ndarray, start: int, end: int) -> np.ndarray:
@@ -125,4 +157,4 @@ def test_export_writes_files_people_can_use(tmp_path: Path) -> None:
     )
 
     assert pipe.unet.config.cross_attention_dim == pipe.text_encoder.config.hidden_size
-    assert len(list((tmp_path / "kit" / "adapters").glob("*.safetensors"))) >= 5
+    assert len(list((tmp_path / "kit" / "adapters").glob("*.safetensors"))) >= 6

@@ -253,6 +253,13 @@ class FakeEngine:
             for digest, uses in worn.items()
         ]
 
+    @property
+    def resident_bytes(self) -> int:
+        return sum(one.bytes for one in self.residents())
+
+    def holds(self, digest: str) -> bool:
+        return any(one.digest == digest for one in self.residents())
+
     def _open(self, spec: RowSpec) -> FakeRow | EngineError:
         if not self.can_open(spec):
             return SlotsExhausted("no room", hint="wear less")

@@ -13,10 +13,12 @@ from tabard_server.access.settings import (
     IdentitySettings,
     TlsSettings,
 )
+from tabard_server.c2pa.settings import C2paSettings
 from tabard_server.encoders.settings import EncoderSettings
 from tabard_server.errors import BadSettings
 from tabard_server.judgement.verdict import GatePolicy
 from tabard_server.limits import Limits, TenantLimits
+from tabard_server.safety.settings import SafetyLabel, SafetySettings
 from tabard_server.settings import Defaults, Settings, TelemetrySettings
 from tabard_server.settings_sources import load_settings
 from tabard_server.webhooks.settings import JobPlace, JobsSettings, WebhookSecret
@@ -25,12 +27,17 @@ SECTIONS = (
     *(Settings, Limits, Defaults, IdentitySettings, TlsSettings),
     *(ClaimGrant, CertificateGrant, TelemetrySettings, EncoderSettings, GatePolicy),
     *(JobsSettings, JobPlace, WebhookSecret),
+    *(C2paSettings, SafetySettings, SafetyLabel),
 )
+NESTED = {
+    *("limits", "defaults", "evaluation", "identity", "tls", "telemetry"),
+    *("jobs", "c2pa", "safety"),
+}
 MEANINGS = [
     (f"{section.__name__}.{name}", field.description)
     for section in SECTIONS
     for name, field in section.model_fields.items()
-    if name not in {"limits", "defaults", "evaluation", "identity", "tls", "telemetry", "jobs"}
+    if name not in NESTED
 ]
 
 
@@ -45,7 +52,7 @@ def test_every_setting_has_a_meaning(name: str, meaning: str | None) -> None:
     "tree",
     [
         *(Settings(), Limits(), Defaults(), IdentitySettings(), TlsSettings()),
-        *(TelemetrySettings(), GatePolicy()),
+        *(TelemetrySettings(), GatePolicy(), C2paSettings(), SafetySettings()),
     ],
     ids=lambda one: repr(type(one)),
 )

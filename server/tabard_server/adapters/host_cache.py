@@ -8,42 +8,23 @@ neither torch nor the registry. See docs/decisions/0026.
 """
 
 import asyncio
+import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
 
 from tabard_server.adapters.host_memory import HostMemory, Lease
+from tabard_server.adapters.line import Line, OnFailure, OnLease, Place
 from tabard_server.engine_port.stack import HostAdapterLike, Resident
 from tabard_server.errors import TooLarge
 from tabard_server.limits import Tenants
-from tabard_server.scheduler.claims import UNSAID, Claim, in_fair_order
+from tabard_server.scheduler.claims import UNSAID, Claim
+from tabard_server.scheduler.fair_queue import Turns
 from tabard_server.scheduler.shares import Shares
 from tabard_server.telemetry.metrics import Metrics
 
-OnLease = Callable[[Lease], None]
-OnFailure = Callable[[Exception], None]
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class Place:
-    """One stack in line.
-
-    Attributes:
-        digests: What it wears.
-        rows: Images it is for.
-        claim: What it is to the others in line.
-        on_lease: Told once when everything is leased.
-        on_failure: Told once when that will never be.
-        overtaken: Younger stacks that took the room it waits for.
-    """
-
-    digests: tuple[str, ...]
-    rows: int
-    claim: Claim
-    on_lease: OnLease
-    on_failure: OnFailure
-    overtaken: int = 0
+_LOOKED_AT_MAX = 256
+"""Stacks at the front of the line that are looked at: those behind come nearer."""
 
 
 class HostCache:
@@ -86,7 +67,9 @@ class HostCache:
         self._metrics = metrics
         self._loop = asyncio.get_running_loop()
         self._memory = HostMemory(bytes_max=bytes_max, metrics=metrics, on_freed=self._note_freed)
-        self._line: dict[Place, None] = {}
+        self._line = Line(self._memory)
+        # Whether the line is to move up already: told once, however much is given back meanwhile.
+        self._is_told = False
         self._asked: dict[str, asyncio.Future[None]] = {}
         self._loads: dict[str, asyncio.Task[None]] = {}
         self._dropped_loads: set[str] = set()
@@ -105,19 +88,20 @@ class HostCache:
             digests=tuple(digests),
             rows=rows,
             claim=claim,
+            key=self._line.next_key(),
             on_lease=on_lease,
             on_failure=on_failure,
         )
         hits = sum(digest in self._memory for digest in place.digests)
         self._metrics.adapter_cache_hits.labels(tier="host").inc(hits)
-        self._line[place] = None
+        self._line.enter(place)
         self._move_up()
         return place
 
     def leave(self, place: Place) -> None:
         """Stand in line no longer; nobody is told. Idempotent. A load goes on to its end."""
-        if place in self._line:
-            del self._line[place]
+        if place.is_in_line:
+            self._line.leave(place)
             self._move_up()
 
     async def acquire(self, digests: Sequence[str], *, rows: int = 0) -> Lease:
@@ -211,50 +195,64 @@ class HostCache:
 
     def _note_freed(self) -> None:
         """Somebody gave something back; from any thread."""
-        if self._line:
-            try:
-                self._loop.call_soon_threadsafe(self._move_up)
-            except RuntimeError:
-                # The loop is closed: nobody waits any more.
-                return
+        if not self._line or self._is_told:
+            return
+        self._is_told = True
+        try:
+            self._loop.call_soon_threadsafe(self._move_up)
+        except RuntimeError:
+            # The loop is closed: nobody waits any more.
+            return
 
     def _move_up(self) -> None:
         """Lease what can be leased, in order; then load for those who wait."""
+        self._is_told = False
         for place, lease in self._grants():
             place.on_lease(lease)
         self._begin_loads()
 
-    def _grants(self) -> Iterator[tuple[Place, Lease]]:
+    def _grants(self) -> list[tuple[Place, Lease]]:
         """Walk the line. Beside those who were passed by too often nobody takes their room."""
-        memory, reserved = self._memory, 0
+        granted: list[tuple[Place, Lease]] = []
         waiting: list[Place] = []
-        full: set[str] = set()
-        for place in self._in_order():
-            tenant = place.claim.tenant
-            if place not in self._line or tenant in full:
-                continue
-            if not self._is_within_part(place):
-                continue
-            need = memory.need_of(place.digests)
-            is_here = all(digest in memory for digest in place.digests)
-            has_room = memory.held_bytes + reserved + need <= memory.bytes_max
-            if is_here and (has_room or not place.digests):
-                if not self._may_hold(place.rows, tenant=tenant):
-                    full.add(tenant)
+        for turns in self._walks():
+            for place in itertools.islice(turns, _LOOKED_AT_MAX):
+                tenant = place.claim.tenant
+                if not self._may_hold(1, tenant=tenant):
+                    turns.close_tenant(place)
+                elif not self._is_within_part(place):
                     continue
-                if lease := memory.lease(place.digests, rows=place.rows, tenant=tenant):
-                    del self._line[place]
-                    amount = place.rows * place.claim.work / self._tenants.weights.of(tenant)
-                    self._tenants_leased.note(tenant, amount=amount)
+                elif not self._has_room(place, waiting=waiting):
+                    waiting.append(place)
+                elif not self._may_hold(place.rows, tenant=tenant):
+                    turns.close_tenant(place)
+                elif lease := self._memory.lease(place.digests, rows=place.rows, tenant=tenant):
+                    granted.append((place, lease))
                     self._count_overtaken(waiting)
-                    yield place, lease
-                    continue
-            waiting.append(place)
-            reserved += need if place.overtaken >= self._overtakes_max else 0
+        for place, _lease in granted:
+            self._line.leave(place)
+            amount = place.rows * place.claim.work / self._tenants.weights.of(place.claim.tenant)
+            self._tenants_leased.note(place.claim.tenant, amount=amount)
+        return granted
 
-    def _in_order(self) -> list[Place]:
-        ahead, weights = self._tenants_leased.ahead(), self._tenants.weights
-        return in_fair_order(self._line, ahead=ahead, weights=weights)
+    def _has_room(self, place: Place, *, waiting: Sequence[Place]) -> bool:
+        """Say whether all of a stack is here, and room for it beside those who wait too long."""
+        memory = self._memory
+        if not all(digest in memory for digest in place.digests):
+            return False
+        kept = sum(
+            memory.need_of(one.digests) for one in waiting if one.overtaken >= self._overtakes_max
+        )
+        need = memory.need_of(place.digests)
+        return not place.digests or memory.held_bytes + kept + need <= memory.bytes_max
+
+    def _walks(self) -> list[Turns[Place]]:
+        """Return a walk through all others, and one through background."""
+        return self._line.walks(self._tenants_leased.ahead(), weights=self._tenants.weights)
+
+    def _in_order(self) -> Iterator[Place]:
+        """Walk through those who stand in front."""
+        return itertools.islice(itertools.chain(*self._walks()), _LOOKED_AT_MAX)
 
     def _may_hold(self, rows: int, *, tenant: str) -> bool:
         """Say whether a tenant may hold more; who holds nothing does not wait for the others."""
@@ -282,6 +280,8 @@ class HostCache:
     def _missing(self) -> Iterator[str]:
         """Yield what shall be loaded, first what was asked for, then what there may be room for."""
         yield from [digest for digest in self._asked if digest not in self._loads]
+        if not self._memory.lacks_any:
+            return
         room = self._memory.bytes_max - self._memory.held_bytes
         counted: set[str] = set()
         for place in self._in_order():
@@ -318,31 +318,34 @@ class HostCache:
 
     def _keep(self, digest: str, adapter: HostAdapterLike) -> None:
         """Put it into memory, at the cost of nobody who stands before the first who wants it."""
-        older, wanted, is_wanted = set[str](), set[str](), False
-        for place in self._in_order():
-            wanted.update(place.digests)
-            if not is_wanted:
-                older.update(place.digests)
-                is_wanted = digest in place.digests
+        older, is_wanted = set[str](), bool(self._line.wanting(digest))
+        for place in self._in_order() if is_wanted else ():
+            older.update(place.digests)
+            if digest in place.digests:
+                break
         # What was dropped while it loaded is for those who waited, and for nobody else.
         if is_wanted or digest not in self._dropped_loads:
-            self._memory.put(adapter, digest=digest, kept=older, spared=wanted)
+            self._memory.put(adapter, digest=digest, kept=older, spared=self._memory.wanted)
         self._refuse_hopeless(digest)
         if asked := self._asked.pop(digest, None):
             asked.set_result(None)
 
     def _refuse_hopeless(self, digest: str) -> None:
         """Tell those for whom the size that is known now is too much."""
-        for place in [place for place in self._line if digest in place.digests]:
+        for place in self._line.wanting(digest):
             try:
                 self.require_room(place.digests, tenant=place.claim.tenant)
             except TooLarge as error:
-                self._line.pop(place, None)
-                place.on_failure(error)
+                self._refuse(place, error)
 
     def _fail(self, digest: str, error: Exception) -> None:
-        for place in [place for place in self._line if digest in place.digests]:
-            self._line.pop(place, None)
-            place.on_failure(error)
+        for place in self._line.wanting(digest):
+            self._refuse(place, error)
         if asked := self._asked.pop(digest, None):
             asked.set_exception(error)
+
+    def _refuse(self, place: Place, error: Exception) -> None:
+        # Whoever was told before may have taken others with him.
+        if place.is_in_line:
+            self._line.leave(place)
+            place.on_failure(error)

@@ -8,7 +8,7 @@ nor how an adapter is loaded.
 
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Self
@@ -89,6 +89,9 @@ class HostMemory:
         self._held_bytes = 0
         self._waiting_rows: Counter[str] = Counter()
         self._held_by: dict[str, Counter[str]] = {}
+        # What somebody waits for, by how many; and of that, what is not here.
+        self._wanted: Counter[str] = Counter()
+        self._lacking: set[str] = set()
         self._lock = threading.Lock()
 
     def __contains__(self, digest: str) -> bool:
@@ -122,6 +125,28 @@ class HostMemory:
             held = self._held_by.get(tenant, Counter())
             return sum(self.size_of(digest) or 0 for digest in {*held, *digests})
 
+    @property
+    def wanted(self) -> AbstractSet[str]:
+        """What somebody waits for."""
+        return self._wanted.keys()
+
+    @property
+    def lacks_any(self) -> bool:
+        """Whether anything that somebody waits for is not here."""
+        return bool(self._lacking)
+
+    def want(self, digests: Collection[str]) -> None:
+        """Note that somebody waits for these."""
+        with self._lock:
+            self._wanted.update(digests)
+            self._lacking |= set(digests) - self._entries.keys()
+
+    def want_no_longer(self, digests: Collection[str]) -> None:
+        """Note that one of those does not wait any more."""
+        with self._lock:
+            _take_off(self._wanted, Counter(digests))
+            self._lacking -= set(digests) - self._wanted.keys()
+
     def size_of(self, digest: str) -> int | None:
         """Return the bytes of an adapter that was here at some time, or None."""
         entry = self._entries.get(digest)
@@ -149,11 +174,12 @@ class HostMemory:
             lease.waiting_rows -= rows
             for digest in digests:
                 self._let_go(digest)
-            # Unary plus: tenants come and go, and nothing is kept of those who hold nothing.
-            self._waiting_rows = +(self._waiting_rows - Counter({lease.tenant: rows}))
-            held = self._held_by.pop(lease.tenant, Counter()) - Counter(digests)
-            if held:
-                self._held_by[lease.tenant] = held
+            # Tenants come and go, and nothing is kept of those who hold nothing.
+            _take_off(self._waiting_rows, {lease.tenant: rows})
+            held = self._held_by.get(lease.tenant, Counter())
+            _take_off(held, Counter(digests))
+            if not held:
+                self._held_by.pop(lease.tenant, None)
         self._on_freed()
 
     def put(
@@ -177,18 +203,11 @@ class HostMemory:
             self._note_size(digest, size_bytes=wanted)
             if digest in self._entries:
                 return True
-            held = {name for name, entry in self._entries.items() if entry.leases}
-            victims = self._order.victims(
-                excess=self._order.size + wanted - self.bytes_max,
-                held=held | kept,
-                favoured=self._favoured | spared,
-            )
-            if victims is None:
+            excess = self._order.size + wanted - self.bytes_max
+            if excess > 0 and not self._evict(excess, kept=kept, spared=spared):
                 return False
-            for name in victims:
-                del self._entries[name]
-                self._order.evict(name)
             self._entries[digest] = _Entry(adapter=adapter)
+            self._lacking.discard(digest)
             self._order.add(digest, size=wanted)
             self._measure()
         return True
@@ -218,6 +237,22 @@ class HostMemory:
                 )
                 for digest in self._order.in_order(favoured=self._favoured)
             )
+
+    def _evict(self, excess: int, *, kept: AbstractSet[str], spared: AbstractSet[str]) -> bool:
+        """Make so much room; False, and nothing goes, where that cannot be."""
+        held = {name for name, entry in self._entries.items() if entry.leases}
+        victims = self._order.victims(
+            excess=excess, held=held | kept, favoured=self._favoured | spared
+        )
+        for name in victims or ():
+            del self._entries[name]
+            self._order.evict(name)
+            self._note_gone(name)
+        return victims is not None
+
+    def _note_gone(self, digest: str) -> None:
+        if digest in self._wanted:
+            self._lacking.add(digest)
 
     def _is_held(self, digest: str) -> bool:
         entry = self._entries.get(digest)
@@ -249,7 +284,16 @@ class HostMemory:
         if entry.is_dropped and entry.leases == 0:
             del self._entries[digest]
             self._order.remove(digest)
+            self._note_gone(digest)
             self._measure()
 
     def _measure(self) -> None:
         self._metrics.adapter_resident_bytes.labels(tier="host").set(self._order.size)
+
+
+def _take_off(counts: Counter[str], amounts: Mapping[str, int]) -> None:
+    """Take amounts off; nothing is kept of what comes to nothing."""
+    for key, amount in amounts.items():
+        counts[key] -= amount
+        if counts[key] <= 0:
+            del counts[key]

@@ -19,10 +19,10 @@ class C2paSettings(BaseModel):
     model_config = VALUES
 
     certificate: str = ""
-    """File of the signing certificate as PEM, then those between it and its CA; needs the extra
+    """PEM file with the certificate that signs, and those between it and its CA; needs the extra
     `tabard[c2pa]`; empty: pictures are not signed."""
     key: str = ""
-    """File of its private key as PEM, without a passphrase."""
+    """PEM file with its private key, without a passphrase."""
     algorithm: Algorithm = "auto"
     """What signs: `es256`, `es384`, `es512`, `ps256`, `ps384`, `ps512` or `ed25519`; `auto`: what
     goes with the key, `ps256` of an RSA key."""

@@ -7,12 +7,10 @@ Used from one thread. Knows nothing of jobs, refs, queues or the registry; never
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from importlib.metadata import version
 from typing import Any
 
-import diffusers
-import peft
 import torch
-import transformers
 
 from tabard_registry import BaseProfile
 from tabard_server.adapters.host_adapter import adapters_of
@@ -45,7 +43,7 @@ from tabard_server.engine_port.stack import Resident, StackKey
 from tabard_server.engine_port.weights.unet_blocks import UNetBlocks
 from tabard_server.engine_port.work import Work
 
-_LIBRARIES = (diffusers, peft, torch, transformers)
+_LIBRARIES = ("diffusers", "peft", "torch", "transformers")
 
 
 class Engine:
@@ -248,8 +246,17 @@ class Engine:
         return self.slots.forget(digest)
 
     def residents(self) -> list[Resident]:
-        """Return what lies in the slots."""
+        """Return what lies in the slots; from any thread."""
         return self.slots.residents()
+
+    @property
+    def resident_bytes(self) -> int:
+        """Bytes of all that lies in the slots."""
+        return self.slots.resident_bytes
+
+    def holds(self, digest: str) -> bool:
+        """Say whether a release lies in the slots."""
+        return digest in self.slots
 
     def _say_facts(self) -> BaseFacts:
         base = self._base
@@ -264,7 +271,7 @@ class Engine:
             samplers=self._samplers.names,
             remarks=base.remarks,
             dtype=str(self._dtype).removeprefix("torch."),
-            versions={module.__name__: str(module.__version__) for module in _LIBRARIES},
+            versions={name: version(name) for name in _LIBRARIES},
         )
 
     def _timing_decoding(self, row: Row) -> AbstractContextManager[None]:

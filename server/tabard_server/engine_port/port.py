@@ -148,4 +148,11 @@ class EnginePort(Protocol[R]):
         """Empty the slot of a release unless a row wears it; say whether it lies here no more."""
 
     def residents(self) -> Sequence[Resident]:
-        """Return what lies in the slots."""
+        """Return what lies in the slots; from any thread."""
+
+    @property
+    def resident_bytes(self) -> int:
+        """Bytes of all that lies in the slots."""
+
+    def holds(self, digest: str) -> bool:
+        """Say whether a release lies in the slots."""

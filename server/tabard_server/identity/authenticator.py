@@ -7,6 +7,7 @@ switched on, whoever calls is anybody. What is shown must count: nothing else is
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from tabard_registry import Registry
 from tabard_registry.identity.identity import Proof
@@ -15,8 +16,10 @@ from tabard_server.errors import NotServing, Unauthenticated
 from tabard_server.identity.certificates import session_by_certificate
 from tabard_server.identity.credentials import UNASKED, Credentials, Session, malformed
 from tabard_server.identity.jwks import IssuerKeys
-from tabard_server.identity.jwt_tokens import IssuerTokens
 from tabard_server.identity.tokens import PREFIX, RegistryTokens, expired
+
+if TYPE_CHECKING:
+    from tabard_server.identity.jwt_tokens import IssuerTokens
 
 _JWT_DOTS = 2
 
@@ -40,9 +43,9 @@ class Authenticator:
         self._settings = settings
         self._clock = clock
         self._tokens: RegistryTokens | None = None
-        self._issued: IssuerTokens | None = None
-        if settings.jwt_issuer:
-            self._issued = IssuerTokens(settings, keys=keys or IssuerKeys(settings), clock=clock)
+        self._issued = (
+            _issuer_tokens(settings, keys=keys, clock=clock) if settings.jwt_issuer else None
+        )
 
     def open(self, registry: Registry) -> None:
         """Know the tokens of a registry from now on, if they are taken."""
@@ -94,3 +97,12 @@ class Authenticator:
         elif self._issued is not None and bearer.count(".") == _JWT_DOTS:
             return await self._issued.session(bearer)
         raise malformed("this is no token of a kind that this server takes")
+
+
+def _issuer_tokens(
+    settings: IdentitySettings, *, keys: IssuerKeys | None, clock: Callable[[], float]
+) -> "IssuerTokens":
+    # They bring cryptography, which nobody else here needs.
+    from tabard_server.identity.jwt_tokens import IssuerTokens  # noqa: PLC0415
+
+    return IssuerTokens(settings, keys=keys or IssuerKeys(settings), clock=clock)

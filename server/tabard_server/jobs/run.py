@@ -63,6 +63,7 @@ class JobRun:
         self.steps_done = 0
         self._begun_at: float | None = None
         self._is_ended = False
+        self._watcher: Callable[[JobRun], None] | None = None
         self._lock = threading.Lock()
 
     @property
@@ -107,6 +108,14 @@ class JobRun:
         with self._lock:
             self._lease = lease
         self.times.lease()
+
+    def watch(self, watcher: Callable[["JobRun"], None]) -> None:
+        """Have the one that has its rows told of its end, from the thread that ends it."""
+        with self._lock:
+            self._watcher = watcher
+            is_ended = self._is_ended
+        if is_ended:
+            watcher(self)
 
     def let_go(self) -> None:
         """Give the lease back: nobody has a row of it any more. Idempotent."""
@@ -169,6 +178,9 @@ class JobRun:
                 return
             self._is_ended = True
             self.error = error
+            watcher = self._watcher
+        if watcher is not None:
+            watcher(self)
         self.times.end()
         self.seats.leave()
         self._on_end(self, error)

@@ -9,12 +9,11 @@ goes wrong within a job.
 import queue
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Generic
 
 from tabard_server.engine_port.errors import DeviceMemoryFull, EngineError, SlotsExhausted
 from tabard_server.engine_port.port import EnginePort, R
-from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.stack import Resident
 from tabard_server.errors import JobFailed, NotServing
 from tabard_server.jobs.job import Progress
@@ -34,7 +33,6 @@ class Loop(Generic[R]):
     """Drives the engine. `join`, `forget`, `wake`, `start` and `stop` are for the asyncio thread.
 
     Attributes:
-        residents: What lies in slots.
         steps: Denoise steps since the start.
         row_steps: The same for each row: a step of four rows counts four times.
     """
@@ -58,12 +56,13 @@ class Loop(Generic[R]):
         self._done: deque[Begun[R]] = deque()
         # Bounded by what leases are given for before it begins, `limits.ready_rows_max`.
         self._inbox: queue.SimpleQueue[JobRun | None] = queue.SimpleQueue()
+        # Runs that ended, from whatever thread ended them.
+        self._ended: deque[JobRun] = deque()
         self._unwanted: deque[str] = deque()
         self._preview_seconds = 0.0
         self._is_stopping = False
         self._pulse = Pulse(clock=clock)
         self._thread = Daemon("tabard-engine", self._live)
-        self.residents: tuple[Resident, ...] = ()
         self.steps = self.row_steps = 0
 
     def start(self) -> None:
@@ -89,6 +88,7 @@ class Loop(Generic[R]):
     def join(self, run: JobRun) -> None:
         """Let a run in; its rows may begin at the next step boundary."""
         self._inbox.put(run)
+        run.watch(self._ended.append)
 
     def wake(self) -> None:
         """Make an idle loop look at its runs; whatever lies in the inbox wakes it anyway."""
@@ -99,6 +99,11 @@ class Loop(Generic[R]):
         """Let the slot of a withdrawn release be emptied, once no row wears it."""
         self._unwanted.append(digest)
         self.wake()
+
+    @property
+    def residents(self) -> Sequence[Resident]:
+        """What lies in slots, as of this moment; from any thread."""
+        return self._engine.residents()
 
     @property
     def running_count(self) -> int:
@@ -140,18 +145,19 @@ class Loop(Generic[R]):
             while True:
                 run = self._inbox.get(block=may_wait)
                 may_wait = False
-                if run is not None:
+                if run is not None and not run.is_ended:
                     self._roster.add(run)
+                elif run is not None:
+                    run.let_go()
         except queue.Empty:
             self._pulse.beat()
 
     def _sweep(self) -> None:
         """Let go of whoever is over, before anything costs a step."""
-        for run in self._roster.runs():
-            if run.is_late:
-                run.expire()
-            if run.is_ended:
-                self._drop(run, None)
+        for run in self._roster.late():
+            run.expire()
+        while self._ended:
+            self._drop(self._ended.popleft(), None)
 
     def _choose(self) -> Choice:
         choice = choose(self._roster.snapshot(self._engine))
@@ -180,7 +186,8 @@ class Loop(Generic[R]):
         chosen = [(key, self._roster.spec(key)) for key in keys]
         if not chosen:
             return []
-        before = {use.digest for use in self._engine.residents()}
+        worn = {adapter.digest for _key, spec in chosen for adapter, _weight in spec.stack}
+        before = {digest for digest in worn if self._engine.holds(digest)}
         begun_at = self._clock()
         try:
             results = self._engine.open_rows([spec for _key, spec in chosen])
@@ -199,7 +206,7 @@ class Loop(Generic[R]):
                 failures[self._roster.run(key)] = result
         for run, failure in failures.items():
             self._drop(run, failure)
-        self._note_slots(chosen, before=before, seconds=self._clock() - begun_at)
+        self._note_slots(worn, before=before, seconds=self._clock() - begun_at)
         return lacking
 
     def _step(self, batch: list[Begun[R]], *, is_merged: bool) -> None:
@@ -331,7 +338,6 @@ class Loop(Generic[R]):
             self._engine.close_row(begun.row)
         except Exception as error:
             log_problem("row.closing_failed", error=error, job=begun.run.job.id)
-        self.residents = tuple(self._engine.residents())
 
     def _empty_slots(self) -> None:
         if not self._unwanted:
@@ -340,20 +346,16 @@ class Loop(Generic[R]):
             digest = self._unwanted.popleft()
             if not self._engine.forget(digest):
                 self._unwanted.append(digest)  # its rows are closed at a later boundary
-        self._note_residents()
+        self._note_bytes()
 
-    def _note_residents(self) -> None:
-        self.residents = tuple(self._engine.residents())
-        total = sum(use.bytes for use in self.residents)
-        self._metrics.adapter_resident_bytes.labels(tier="slot").set(total)
+    def _note_bytes(self) -> None:
+        held = self._engine.resident_bytes
+        self._metrics.adapter_resident_bytes.labels(tier="slot").set(held)
 
-    def _note_slots(
-        self, chosen: list[tuple[RowKey, RowSpec]], *, before: set[str], seconds: float
-    ) -> None:
-        self._note_residents()
-        worn = {adapter.digest for _key, spec in chosen for adapter, _weight in spec.stack}
-        now = {use.digest for use in self.residents}
-        self._metrics.adapter_cache_hits.labels(tier="slot").inc(len(worn & before))
-        if loaded := worn & (now - before):
+    def _note_slots(self, worn: set[str], *, before: set[str], seconds: float) -> None:
+        self._note_bytes()
+        now = {digest for digest in worn if self._engine.holds(digest)}
+        self._metrics.adapter_cache_hits.labels(tier="slot").inc(len(before))
+        if loaded := now - before:
             self._metrics.adapter_loads.labels(tier="slot").inc(len(loaded))
             self._metrics.adapter_load_seconds.labels(tier="slot").observe(seconds)

@@ -5,9 +5,10 @@ In: runs, and the rows the engine opened for them. Out: snapshots and row specs.
 nothing of how rows are stepped.
 """
 
+import heapq
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Generic
 
 from tabard_server.engine_port.costs import Costs
@@ -19,8 +20,10 @@ from tabard_server.engine_port.stack import StackKey
 from tabard_server.jobs.job import Job
 from tabard_server.jobs.run import JobRun
 from tabard_server.limits import Limits, Tenants
+from tabard_server.scheduler.claims import Claim
+from tabard_server.scheduler.fair_queue import FairQueue
 from tabard_server.scheduler.shares import Shares
-from tabard_server.scheduler.snapshot import RowKey, RunningRow, Snapshot, WaitingRow
+from tabard_server.scheduler.snapshot import RowKey, RunningRow, Snapshot, Waiting, WaitingRow
 
 _UNMERGEABLE_MAX = 64
 _SIZES_MAX = 256
@@ -48,11 +51,43 @@ class Begun(Generic[R]):
         return self.key[1]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Wear:
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Waits:
+    """A row the engine does not have open.
+
+    Attributes:
+        key: Who it is.
+        claim: What it is to the others.
+        size: Its pixels.
+        overtaken: Younger images that began while it waited for room.
+        was_evicted: It was open before.
+    """
+
+    key: RowKey
+    claim: Claim
+    size: Size
+    overtaken: int = 0
+    was_evicted: bool = False
+
+    @property
+    def kind(self) -> Size:
+        return self.size
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Entered(Generic[R]):
+    """A run with a row that waits or runs."""
+
+    run: JobRun
     stack: StackKey
     is_merged_only: bool
     is_steady: bool
+    waiting: dict[int, _Waits] = field(default_factory=dict)
+    begun: dict[int, Begun[R]] = field(default_factory=dict)
+
+    @property
+    def is_over(self) -> bool:
+        return not self.waiting and not self.begun
 
 
 class Roster(Generic[R]):
@@ -61,11 +96,14 @@ class Roster(Generic[R]):
     def __init__(self, *, limits: Limits, tenants: Tenants | None = None) -> None:
         self._limits = limits
         self._weights = (tenants or Tenants()).weights
-        self._runs: dict[int, JobRun] = {}
-        self._waiting: dict[RowKey, int] = {}
+        self._runs: dict[int, _Entered[R]] = {}
+        self._waiting: FairQueue[_Waits] = FairQueue()
         self._begun: dict[RowKey, Begun[R]] = {}
-        self._evicted: set[RowKey] = set()
-        self._wears: dict[int, _Wear] = {}
+        # Of rows that wait: how many wear each stack, and the steps they ask for together.
+        self._stacks_waiting: Counter[StackKey] = Counter()
+        self._steps_waiting = 0
+        # Deadlines, the next one first. One of a run that has gone stays until its time.
+        self._deadlines: list[tuple[float, int]] = []
         self._turn = 0
         self._merged_stack: StackKey = ()
         self._merged_turns = 0
@@ -87,7 +125,17 @@ class Roster(Generic[R]):
 
     def runs(self) -> list[JobRun]:
         """Return all runs with a row that waits or runs."""
-        return list(self._runs.values())
+        return [entered.run for entered in self._runs.values()]
+
+    def late(self) -> Iterator[JobRun]:
+        """Yield runs whose deadline has passed, each once."""
+        while self._deadlines:
+            entered = self._runs.get(self._deadlines[0][1])
+            if entered is not None and not entered.run.is_late:
+                return
+            heapq.heappop(self._deadlines)
+            if entered is not None:
+                yield entered.run
 
     def has(self, run: JobRun) -> bool:
         """Say whether a row of a run waits or runs."""
@@ -95,7 +143,7 @@ class Roster(Generic[R]):
 
     def run(self, key: RowKey) -> JobRun:
         """Return the run a row belongs to."""
-        return self._runs[key[0]]
+        return self._runs[key[0]].run
 
     def begun(self, key: RowKey) -> Begun[R] | None:
         """Return an open row, or None when it is not open (any more)."""
@@ -103,63 +151,71 @@ class Roster(Generic[R]):
 
     def background_under(self, keys: Iterable[RowKey]) -> list[RowKey]:
         """Return the open background rows, if any of these rows is above them."""
-        if all(self._runs[key[0]].job.claim.is_background for key in keys):
+        if all(self.run(key).job.claim.is_background for key in keys):
             return []
         return [key for key, one in self._begun.items() if one.run.job.claim.is_background]
 
     def add(self, run: JobRun) -> None:
         """Let all rows of a run wait."""
-        self._runs[run.job.ticket] = run
-        spec = self.spec((run.job.ticket, 0))
-        self._wears[run.job.ticket] = _Wear(
+        job = run.job
+        spec = _spec_of(run, index=0)
+        entered: _Entered[R] = _Entered(
+            run=run,
             stack=spec.stack_key,
             is_merged_only=spec.is_merged_only,
             is_steady=spec.is_steady,
         )
-        for index in range(len(run.job.seeds)):
-            self._waiting[(run.job.ticket, index)] = 0
+        self._runs[job.ticket] = entered
+        claim, size = job.claim, job.drawing.size
+        for index in range(len(job.seeds)):
+            self._await(_Waits(key=(job.ticket, index), claim=claim, size=size), entered)
+        if job.deadline_at is not None:
+            heapq.heappush(self._deadlines, (job.deadline_at, job.ticket))
 
     def remove(self, run: JobRun) -> list[Begun[R]]:
         """Forget a run and its waiting rows; return its open rows, for the caller to close."""
-        ticket = run.job.ticket
-        self._forget(ticket)
-        for key in [key for key in self._waiting if key[0] == ticket]:
-            del self._waiting[key]
-            self._evicted.discard(key)
-        return [begun for key, begun in self._begun.items() if key[0] == ticket]
+        entered = self._runs.pop(run.job.ticket, None)
+        if entered is None:
+            return []
+        for waits in list(entered.waiting.values()):
+            self._await_no_longer(waits, entered)
+        return list(entered.begun.values())
 
     def spec(self, key: RowKey) -> RowSpec:
         """Return what the engine must know of one row."""
-        run, index = self._runs[key[0]], key[1]
-        return RowSpec(drawing=run.job.drawing, stack=run.stack, seed=run.job.seeds[index])
+        return _spec_of(self.run(key), index=key[1])
 
     def open(self, key: RowKey, row: R) -> None:
         """Note that a waiting row is open now."""
-        del self._waiting[key]
-        run = self._runs[key[0]]
+        entered = self._runs[key[0]]
+        run, waits = entered.run, entered.waiting[key[1]]
+        self._await_no_longer(waits, entered)
         run.times.note("opened", index=key[1])
         # Who was evicted gave its seat back when it was opened before.
-        if key not in self._evicted:
+        if not waits.was_evicted:
             run.leave_seat()
-        self._evicted.discard(key)
-        claim = run.job.claim
+        claim = waits.claim
         if not claim.is_background:
             amount = claim.work / self._weights.of(claim.tenant)
             self._tenants_began.note(claim.tenant, amount=amount)
-        self._begun[key] = Begun(key=key, run=run, row=row, stepped_at=self._turn)
+        begun = Begun(key=key, run=run, row=row, stepped_at=self._turn)
+        self._begun[key] = entered.begun[key[1]] = begun
 
     def close(self, begun: Begun[R]) -> None:
         """Note that a row is closed; forget its run with its last row."""
         self._begun.pop(begun.key, None)
-        ticket = begun.key[0]
-        if not any(key[0] == ticket for key in (*self._waiting, *self._begun)):
-            self._forget(ticket)
+        if entered := self._runs.get(begun.key[0]):
+            entered.begun.pop(begun.index, None)
+            if entered.is_over:
+                del self._runs[begun.key[0]]
 
     def evict(self, begun: Begun[R]) -> None:
         """Note that a row is closed before its end: it waits, and begins anew later."""
         del self._begun[begun.key]
-        self._waiting[begun.key] = 0
-        self._evicted.add(begun.key)
+        entered, job = self._runs[begun.key[0]], begun.run.job
+        del entered.begun[begun.index]
+        waits = _Waits(key=begun.key, claim=job.claim, size=job.drawing.size, was_evicted=True)
+        self._await(waits, entered)
 
     def note_stepped(self, begun: Begun[R]) -> None:
         """Note that a row took a step in this turn."""
@@ -167,7 +223,8 @@ class Roster(Generic[R]):
 
     def note_overtaken(self, times: Iterable[tuple[RowKey, int]]) -> None:
         """Note how often rows without room were passed by."""
-        self._waiting.update(times)
+        for (ticket, index), count in times:
+            self._runs[ticket].waiting[index].overtaken = count
 
     def note_mode(self, *, is_merged: bool, merged_stack: StackKey) -> None:
         """Note on what a batch stepped, and what the merged copy wears since then."""
@@ -194,9 +251,9 @@ class Roster(Generic[R]):
 
     def note_unmergeable(self, begun: Begun[R]) -> bool:
         """Note that a row's stack could not be merged; say whether it can do without."""
-        wear = self._wears[begun.key[0]]
-        self._unmergeable.append(wear.stack)
-        return not wear.is_merged_only
+        entered = self._runs[begun.key[0]]
+        self._unmergeable.append(entered.stack)
+        return not entered.is_merged_only
 
     def note_fit(self, begun: Begun[R], *, rows: int) -> None:
         """Note how many rows of this one's size the device could not hold: fewer come next.
@@ -220,7 +277,7 @@ class Roster(Generic[R]):
         places = limits.running_rows_max - len(begun)
         return Snapshot(
             turn=self._turn,
-            waiting=tuple(self._waiting_rows(engine.can_open, costs)) if places > 0 else (),
+            waiting=self._who_waits(engine.can_open, costs) if places > 0 else Waiting(),
             running=tuple(map(self._running_row, self._begun.values())),
             rows_per_step_max=self._rows_per_step_max(engine.plan),
             running_rows_max=limits.running_rows_max,
@@ -251,7 +308,7 @@ class Roster(Generic[R]):
         return costs.work.bound(self._limits.step_seconds_max)
 
     def _running_row(self, begun: Begun[R]) -> RunningRow:
-        job, wear = begun.run.job, self._wears[begun.key[0]]
+        job, wear = begun.run.job, self._runs[begun.key[0]]
         return RunningRow(
             key=begun.key,
             size=job.drawing.size,
@@ -265,39 +322,56 @@ class Roster(Generic[R]):
             claim=job.claim,
         )
 
-    def _waiting_rows(self, can_open: Callable[[RowSpec], bool], costs: Costs) -> list[WaitingRow]:
+    def _who_waits(self, can_open: Callable[[RowSpec], bool], costs: Costs) -> Waiting:
         fits: dict[int, bool] = {}
-        rows: list[WaitingRow] = []
-        for key in sorted(self._waiting, key=self._in_order):
-            job, wear = self._runs[key[0]].job, self._wears[key[0]]
-            is_first = key[0] not in fits
+
+        def see(waits: _Waits) -> WaitingRow:
+            ticket, index = waits.key
+            entered = self._runs[ticket]
+            job = entered.run.job
+            is_first = ticket not in fits
             if is_first:
-                is_alone = not rows and not self._begun
-                fits[key[0]] = is_alone or can_open(self.spec(key))
-            rows.append(
-                WaitingRow(
-                    key=key,
-                    size=job.drawing.size,
-                    is_solo=job.is_deterministic,
-                    stack=wear.stack,
-                    is_merged_only=wear.is_merged_only,
-                    is_steady=wear.is_steady,
-                    steps=job.drawing.steps,
-                    samples=job.drawing.samples,
-                    opening_seconds=_opening_seconds(job, is_first=is_first, costs=costs),
-                    fits=fits[key[0]],
-                    overtaken=self._waiting[key],
-                    claim=job.claim,
-                )
+                is_alone = not fits and not self._begun
+                fits[ticket] = is_alone or can_open(_spec_of(entered.run, index=index))
+            return WaitingRow(
+                key=waits.key,
+                size=waits.size,
+                is_solo=job.is_deterministic,
+                stack=entered.stack,
+                is_merged_only=entered.is_merged_only,
+                is_steady=entered.is_steady,
+                steps=job.drawing.steps,
+                samples=job.drawing.samples,
+                opening_seconds=_opening_seconds(job, is_first=is_first, costs=costs),
+                fits=fits[ticket],
+                overtaken=waits.overtaken,
+                claim=waits.claim,
             )
-        return rows
 
-    def _in_order(self, key: RowKey) -> tuple[bool, RowKey]:
-        return self._runs[key[0]].job.claim.is_background, key
+        return Waiting(
+            queue=self._waiting,
+            see=see,
+            stacks=self._stacks_waiting.keys(),
+            steps=self._steps_waiting,
+        )
 
-    def _forget(self, ticket: int) -> None:
-        self._runs.pop(ticket, None)
-        self._wears.pop(ticket, None)
+    def _await(self, waits: _Waits, entered: _Entered[R]) -> None:
+        entered.waiting[waits.key[1]] = waits
+        self._waiting.add(waits)
+        self._stacks_waiting[entered.stack] += 1
+        self._steps_waiting += entered.run.job.drawing.steps
+
+    def _await_no_longer(self, waits: _Waits, entered: _Entered[R]) -> None:
+        del entered.waiting[waits.key[1]]
+        self._waiting.remove(waits)
+        self._stacks_waiting[entered.stack] -= 1
+        if not self._stacks_waiting[entered.stack]:
+            del self._stacks_waiting[entered.stack]
+        self._steps_waiting -= entered.run.job.drawing.steps
+
+
+def _spec_of(run: JobRun, *, index: int) -> RowSpec:
+    return RowSpec(drawing=run.job.drawing, stack=run.stack, seed=run.job.seeds[index])
 
 
 def _opening_seconds(job: Job, *, is_first: bool, costs: Costs) -> float:

@@ -7,6 +7,7 @@ that need it take turns with it, and others may use it while one stack owns the 
 
 import math
 from collections.abc import Sequence
+from itertools import chain
 
 from tabard_server.engine_port.stack import StackKey
 from tabard_server.scheduler.snapshot import RunningRow, Snapshot
@@ -59,11 +60,10 @@ def _is_worth_it(
     gain = _gain(rows, snapshot=snapshot)
     if stack == snapshot.merged_stack:
         return gain > 0
-    others: list[StackKey] = [row.stack for row in running]
-    others += [row.stack for row in snapshot.waiting]
-    if any(other != stack for other in others):
+    worn = chain((row.stack for row in running), snapshot.waiting.stacks)
+    if any(other != stack for other in worn):
         return False
-    left = sum(row.steps_left for row in running) + sum(row.steps for row in snapshot.waiting)
+    left = sum(row.steps_left for row in running) + snapshot.waiting.steps
     turns = math.ceil(left / rows)
     if not snapshot.costs.merge:
         return turns >= TURNS_UNMEASURED

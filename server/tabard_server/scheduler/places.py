@@ -6,8 +6,9 @@ faster; so while there are several tenants, those places are for whoever has les
 a batch, and the last quarter of all places as well. Pure.
 """
 
+import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from tabard_server.scheduler.snapshot import RunningRow, Snapshot, WaitingRow
 
@@ -20,15 +21,16 @@ class Places:
 
     def __init__(
         self,
-        waiting: Sequence[WaitingRow],
         running: Sequence[RunningRow],
         *,
+        waiting: Collection[str],
         snapshot: Snapshot,
     ) -> None:
-        """Count the places that these rows have."""
+        """Count the places that these rows have, while these tenants wait for some."""
         self._snapshot = snapshot
         self._held = Counter(row.claim.tenant for row in running)
-        self._tenants = {*self._held, *(row.claim.tenant for row in waiting)}
+        self._tenants = {*self._held, *waiting}
+        self._weight = math.fsum(map(snapshot.weights.of, self._tenants))
         self._sizes = Counter(row.size for row in running)
         self.free = snapshot.running_rows_max - len(running)
 
@@ -49,5 +51,5 @@ class Places:
 
     def _share(self, tenant: str) -> int:
         """Return the rows that are a tenant's part of one batch: at least one."""
-        part = self._snapshot.weights.share_of(tenant, among=self._tenants)
+        part = self._snapshot.weights.of(tenant) / self._weight
         return max(1, int(part * self._snapshot.rows_per_step_max))

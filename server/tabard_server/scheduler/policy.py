@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which rows begin and which step next: a pure function of a snapshot.
 
-Tenants take turns by work (`claims`), and none has all places (`places`); who lacks room in the
+Tenants take turns by work (`fair_queue`), and none has all places (`places`); who lacks room in the
 slots lets others pass, up to a bound. Rows of one pixel size share a forward pass that is bounded
 in seconds and in memory, tenants and sizes share the time, and a solo row runs alone. Rows that
 only a merged copy can draw share passes by stack; `merging` says who has the copy. Background
@@ -9,10 +9,12 @@ draws while nobody else waits or runs; of it, shadow rows also fill what is left
 Touches no tensor.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 from tabard_server.engine_port.work import GUIDED_SAMPLES
-from tabard_server.scheduler.claims import in_fair_order
+from tabard_server.scheduler.fair_queue import Turns
 from tabard_server.scheduler.merging import must_wait_for_copy, pays_off
 from tabard_server.scheduler.places import Places
 from tabard_server.scheduler.snapshot import Choice, RowKey, RunningRow, Snapshot, WaitingRow
@@ -32,21 +34,20 @@ def choose(snapshot: Snapshot) -> Choice:
     the step that is under way. Of them, shadow rows join a step of others that has room, while
     nobody waits: they make that step longer, within its bound, and nothing else.
     """
-    waiting = [row for row in snapshot.waiting if not row.claim.is_background]
     running = [row for row in snapshot.running if not row.claim.is_background]
-    if waiting or running:
-        choice = _choose(waiting, running, snapshot=snapshot)
-        return _with_shadows(choice, waiting, running, snapshot=snapshot)
-    return _choose(list(snapshot.waiting), list(snapshot.running), snapshot=snapshot)
+    if running or snapshot.waiting.queue.count(is_background=False):
+        choice = _choose(running, is_background=False, snapshot=snapshot)
+        return _with_shadows(choice, running, snapshot=snapshot)
+    return _choose(list(snapshot.running), is_background=True, snapshot=snapshot)
 
 
-def _choose(waiting: list[WaitingRow], running: list[RunningRow], *, snapshot: Snapshot) -> Choice:
+def _choose(running: list[RunningRow], *, is_background: bool, snapshot: Snapshot) -> Choice:
     """Choose among some rows; whoever else runs is background, and makes way."""
     kept = {row.key for row in running}
     others = sorted(row.key for row in snapshot.running if row.key not in kept)
-    if others and not all(row.fits for row in waiting):
+    opened, passed = _open(running, is_background=is_background, snapshot=snapshot)
+    if others and passed:
         return Choice(evicted=tuple(others), opened=(), overtaken=(), batch=())
-    opened, passed = _open(waiting, running, snapshot=snapshot)
     running = [*running, *(_begun(row, turn=snapshot.turn) for row in opened)]
     room = max(0, snapshot.running_rows_max - len(running))
     batch = _batch(running, snapshot=snapshot)
@@ -59,19 +60,21 @@ def _choose(waiting: list[WaitingRow], running: list[RunningRow], *, snapshot: S
     )
 
 
-def _with_shadows(
-    choice: Choice, waiting: list[WaitingRow], running: list[RunningRow], *, snapshot: Snapshot
-) -> Choice:
+def _with_shadows(choice: Choice, running: list[RunningRow], *, snapshot: Snapshot) -> Choice:
     """Let shadow rows take what others leave of a batch, if they leave nobody waiting."""
-    if not choice.batch or choice.is_merged or len(choice.opened) < len(waiting):
+    queue = snapshot.waiting.queue
+    if not choice.batch or choice.is_merged:
         return choice
-    newcomers = [_begun(row, turn=snapshot.turn) for row in waiting]
+    if len(choice.opened) < queue.count(is_background=False):
+        return choice
+    newcomers = [
+        _begun(row, turn=snapshot.turn) for row in _rows_in_turn(snapshot, is_background=False)
+    ]
     callers = {row.key: row for row in (*running, *newcomers)}
     kept = {row.key for row in snapshot.running} - {*choice.evicted}
     free = max(0, snapshot.running_rows_max - len(kept | callers.keys()))
-    fitting = [row for row in snapshot.waiting if row.claim.is_shadow and row.fits]
     shadows = [row for row in snapshot.running if row.claim.is_shadow and row.key in kept]
-    shadows += [_begun(row, turn=snapshot.turn) for row in fitting[:free]]
+    shadows += [_begun(row, turn=snapshot.turn) for row in _waiting_shadows(free, snapshot)]
     batch = [callers[key] for key in choice.batch]
     batch += [row for row in shadows if _group(row) == _group(batch[0])]
     batch = batch[: max(len(choice.batch), _rows_at_once(batch, snapshot=snapshot))]
@@ -81,6 +84,30 @@ def _with_shadows(
         opened=(*choice.opened, *(row.key for row in joined if row.is_new)),
         batch=tuple(row.key for row in batch),
     )
+
+
+def _turns(snapshot: Snapshot, *, is_background: bool) -> Turns[Any]:
+    return snapshot.waiting.queue.turns(
+        is_background=is_background, ahead=snapshot.tenants_begun, weights=snapshot.weights
+    )
+
+
+def _rows_in_turn(snapshot: Snapshot, *, is_background: bool) -> Iterator[WaitingRow]:
+    return map(snapshot.waiting.see, _turns(snapshot, is_background=is_background))
+
+
+def _waiting_shadows(count: int, snapshot: Snapshot) -> list[WaitingRow]:
+    """Return the first shadow rows that have room in the slots."""
+    found: list[WaitingRow] = []
+    turns = _turns(snapshot, is_background=True)
+    while len(found) < count and (entry := next(turns, None)):
+        if not entry.claim.is_shadow:
+            turns.close(entry)
+        elif (row := snapshot.waiting.see(entry)).fits:
+            found.append(row)
+        else:
+            turns.pass_by(entry)
+    return found
 
 
 def _begun(row: WaitingRow, *, turn: int) -> RunningRow:
@@ -100,26 +127,33 @@ def _begun(row: WaitingRow, *, turn: int) -> RunningRow:
 
 
 def _open(
-    waiting: list[WaitingRow], running: list[RunningRow], *, snapshot: Snapshot
+    running: list[RunningRow], *, is_background: bool, snapshot: Snapshot
 ) -> tuple[list[WaitingRow], dict[RowKey, int]]:
     """Walk the queue; return who begins, and how often each who is passed by was passed in all."""
     opened: list[WaitingRow] = []
     passed: dict[RowKey, int] = {}
-    places = Places(waiting, running, snapshot=snapshot)
+    queue = snapshot.waiting.queue
+    waiting = queue.tenants(is_background=is_background)
+    places = Places(running, waiting=waiting, snapshot=snapshot)
     seconds = 0.0
-    order = in_fair_order(waiting, ahead=snapshot.tenants_begun, weights=snapshot.weights)
-    for row in order:
-        if not places.free or max(passed.values(), default=0) >= snapshot.overtakes_max:
+    turns = _turns(snapshot, is_background=is_background)
+    while places.free and max(passed.values(), default=0) < snapshot.overtakes_max:
+        if (entry := next(turns, None)) is None:
             break
+        if not places.has_one_for(entry):
+            turns.close(entry)
+            continue
+        row = snapshot.waiting.see(entry)
         if not row.fits:
             passed[row.key] = row.overtaken
-        elif places.has_one_for(row):
-            seconds += row.opening_seconds
-            if opened and seconds > snapshot.opening_seconds_max:
-                break
-            opened.append(row)
-            places.take(row)
-            passed = {key: times + 1 for key, times in passed.items()}
+            turns.pass_by(entry)
+            continue
+        seconds += row.opening_seconds
+        if opened and seconds > snapshot.opening_seconds_max:
+            break
+        opened.append(row)
+        places.take(row)
+        passed = {key: times + 1 for key, times in passed.items()}
     return opened, passed
 
 

@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The moment at a step boundary, and what the policy makes of it: frozen values, no behaviour.
+"""The moment at a step boundary, and what the policy makes of it: values, no behaviour.
 
 Knows nothing of engines, jobs or threads.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from tabard_server.engine_port.costs import Costs
 from tabard_server.engine_port.drawing import Size
 from tabard_server.engine_port.memory import MemoryPlan
 from tabard_server.engine_port.stack import StackKey
 from tabard_server.scheduler.claims import UNSAID, Claim, Weights
+from tabard_server.scheduler.fair_queue import FairQueue
 
 RowKey: TypeAlias = tuple[int, int]
 """The job's ticket and the image's index: unique, and in the order of admission."""
@@ -50,6 +51,28 @@ class WaitingRow:
     fits: bool = True
     overtaken: int = 0
     claim: Claim = UNSAID
+
+    @property
+    def kind(self) -> Size:
+        """What tells it apart from others of its tenant."""
+        return self.size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """Who has not begun. Rows are looked at one by one: a choice costs what it looks at.
+
+    Attributes:
+        queue: Who waits, in the order of their turns.
+        see: Gives the row of an entry of the queue, as it is at this moment.
+        stacks: What they wear, each once.
+        steps: Denoise steps that they ask for together.
+    """
+
+    queue: FairQueue[Any] = field(default_factory=FairQueue)
+    see: Callable[[Any], WaitingRow] = lambda row: row
+    stacks: Collection[StackKey] = ()
+    steps: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +112,7 @@ class Snapshot:
 
     Attributes:
         turn: Number of this turn; larger than every `stepped_at`.
-        waiting: In the order of their coming.
+        waiting: Who has not begun; nobody, where no more may run.
         running: In any order.
         rows_per_step_max: Rows of one forward pass; a row in parts counts as many.
         rows_fit: The same for sizes of which the device could not hold so many.
@@ -111,7 +134,7 @@ class Snapshot:
     """
 
     turn: int
-    waiting: tuple[WaitingRow, ...]
+    waiting: Waiting
     running: tuple[RunningRow, ...]
     rows_per_step_max: int
     running_rows_max: int

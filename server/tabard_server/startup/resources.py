@@ -5,12 +5,9 @@ In: settings. Out: these, loaded and opened: the slow part of a start, and the o
 place that cannot be trusted.
 """
 
-import gc
-import importlib
 import logging
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,11 +29,10 @@ from tabard_server.judgement.pictures.encoder import Encoder
 from tabard_server.pickles.reader import examine_seal
 from tabard_server.safety.check import Classify
 from tabard_server.settings import Settings
+from tabard_server.startup.late_imports import garbage_kept
+from tabard_server.startup.libraries import import_libraries
 from tabard_server.telemetry.logs import log_event, log_problem
 from tabard_server.telemetry.metrics import Metrics
-
-_LIBRARIES = ("transformers", "diffusers")
-"""Libraries with handlers of their own for what they log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +73,8 @@ def load_resources(settings: Settings, metrics: Metrics) -> Resources:
     tell(Stage(name="opening the registry"))
     registry = open_registry(settings, metrics=metrics)
     tell(Stage(name="importing the model libraries"))
-    with _garbage_kept():
-        _hear_libraries()
+    with garbage_kept():
+        import_libraries(is_compiled=settings.compiled)
         from tabard_server.adapters.loader import ReleaseLoader  # noqa: PLC0415 - torch comes late
         from tabard_server.engine.base.schedule import Asked  # noqa: PLC0415 - likewise
         from tabard_server.engine.load_engine import (  # noqa: PLC0415 - likewise
@@ -136,22 +132,6 @@ def load_resources(settings: Settings, metrics: Metrics) -> Resources:
     )
 
 
-@contextmanager
-def _garbage_kept() -> Iterator[None]:
-    """Collect no garbage for the length of a block.
-
-    Libraries that are imported make hundreds of thousands of objects that live to the end; to look
-    for garbage among them again and again is a fifth of what their import takes.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
 def _load_encoders(settings: Settings, *, engine_device: str, tell: Tell) -> tuple[Encoder, ...]:
     if not settings.encoders:
         return ()
@@ -202,22 +182,6 @@ def _require_default_sampler(engine: EnginePort[Any], *, name: str) -> None:
             reason=error.reason,
             hint=error.hint,
         ) from error
-
-
-def _hear_libraries() -> None:
-    """Let what the model libraries say go where all is logged, and not to standard error as it is.
-
-    Before anything else of them is imported: they speak as they are.
-    """
-    for name in _LIBRARIES:
-        library = importlib.import_module(f"{name}.utils.logging")
-        library.disable_default_handler()
-        library.enable_propagation()
-    # PyTorch gives its logger a handler when it is imported, and has no word to take it away.
-    importlib.import_module("torch")
-    own = logging.getLogger("torch")
-    own.handlers[:] = []
-    own.propagate = True
 
 
 def open_registry(settings: Settings, *, metrics: Metrics) -> Registry:

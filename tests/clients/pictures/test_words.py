@@ -4,6 +4,7 @@
 import io
 import json
 import random
+import struct
 
 import pytest
 from PIL import Image
@@ -95,3 +96,24 @@ def test_damaged_files_are_read_or_refused(kind: ImageFormat) -> None:
             )
         except InvalidArgument as refused:
             assert refused.reason == "NOT_A_PICTURE"
+
+
+def test_words_that_never_end_are_walked_once() -> None:
+    """What begins ten thousands of times, and ends never, says nothing."""
+    picture = webp_of(b"<tabard:provenance>" * (TEXT_BYTES_MAX // 32))
+
+    assert read_words(picture) == {}
+
+
+def test_words_in_many_parts_are_bounded() -> None:
+    """All of them together."""
+    with pytest.raises(InvalidArgument, match="longer"):
+        read_words(webp_of(*[b"a" * (TEXT_BYTES_MAX // 2)] * 3))
+
+
+def webp_of(*said: bytes) -> bytes:
+    """Make a WebP that is nothing but XMP."""
+    parts = b"".join(
+        b"XMP " + struct.pack("<I", len(one)) + one + b"\0" * (len(one) % 2) for one in said
+    )
+    return b"RIFF" + struct.pack("<I", len(parts) + 4) + b"WEBP" + parts

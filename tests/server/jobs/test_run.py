@@ -102,3 +102,25 @@ def test_end_gives_seats_back_at_once() -> None:
 
     assert one.room.depth == 0
     assert not one.run.has_begun
+
+
+def test_watcher_hears_of_the_end_once() -> None:
+    """Whoever has its rows need not look at it again and again."""
+    one, seen = running(images=1), list[object]()
+    one.run.watch(seen.append)
+    assert seen == []
+
+    one.run.deliver(image(0))
+    one.run.fail(JobCancelled("gone"))
+
+    assert seen == [one.run]
+
+
+def test_late_watcher_hears_at_once() -> None:
+    """A job may end on its way to whoever would have its rows."""
+    one, seen = running(), list[object]()
+    one.run.fail(JobCancelled("gone"))
+
+    one.run.watch(seen.append)
+
+    assert seen == [one.run]

@@ -19,6 +19,7 @@ from tabard_server.engine_port.errors import (
 )
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.work import Curve, Estimate
+from tabard_server.errors import OutOfTime
 from tabard_server.limits import Limits
 from tabard_server.loop.loop import Loop
 from tabard_server.scheduler.claims import Priority
@@ -356,3 +357,38 @@ def test_shadow_shares_steps_and_is_charged_to_nobody() -> None:
 
     assert {len(batch) for batch in engine.batches} == {2}
     assert engine.open_count == 0
+
+
+def test_ended_run_is_dropped_wherever_it_is() -> None:
+    """On its way, in the queue, or beside others in a step: its rows leave at the next boundary."""
+    engine = FakeEngine()
+    finisher: Any = SimpleNamespace(finish=lambda *_run, **_image: None)
+    loop = Loop(engine, limits=Limits(running_rows_max=2), finisher=finisher, metrics=Metrics())
+    kept, runs, waits, comes = (running(ticket=ticket) for ticket in range(1, 5))
+    for one in (kept, runs, waits):
+        loop.join(one.run)
+    loop.turn()
+    assert [spec.seed for spec in engine.batches[-1]] == [7, 7]
+
+    loop.join(comes.run)
+    for one in (runs, waits, comes):
+        one.run.fail(RowNotFinite("gone", hint=""))
+    loop.turn()
+
+    assert (loop.running_count, engine.open_count, len(engine.batches[-1])) == (1, 1, 1)
+    assert [len(one.ends) for one in (kept, runs, waits, comes)] == [0, 1, 1, 1]
+
+
+def test_deadline_is_seen_at_a_boundary() -> None:
+    """Though the thread that has a timer for it is busy."""
+    finisher: Any = SimpleNamespace(finish=lambda *_run, **_image: None)
+    loop = Loop(FakeEngine(), limits=Limits(), finisher=finisher, metrics=Metrics())
+    one = running(deadline_at=101.0)
+    loop.join(one.run)
+    loop.turn()
+
+    one.now = 101.0
+    loop.turn()
+
+    assert isinstance(one.ends[0], OutOfTime)
+    assert loop.running_count == 0

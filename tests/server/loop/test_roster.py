@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who waits and who runs: what the policy may look at, turn by turn."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,8 @@ from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.stack import StackKey
 from tabard_server.limits import Limits
 from tabard_server.loop.roster import Roster
-from tabard_server.scheduler.snapshot import Snapshot
+from tabard_server.scheduler.policy import choose
+from tabard_server.scheduler.snapshot import Snapshot, WaitingRow
 from tests.server.drawings import drawing, picture_of
 from tests.server.engine_port.known_work import WORK
 from tests.server.fakes import FakeEngine, FakeRow
@@ -54,6 +55,14 @@ def look(
     return roster.snapshot(engine)
 
 
+def rows_of(seen: Snapshot) -> list[WaitingRow]:
+    """Return who waits, in the order of their turns."""
+    turns = seen.waiting.queue.turns(
+        is_background=False, ahead=seen.tenants_begun, weights=seen.weights
+    )
+    return list(map(seen.waiting.see, turns))
+
+
 def open_rows(roster: Roster[FakeRow], *keys: tuple[int, int]) -> None:
     for key in keys:
         roster.open(key, FakeRow(spec=roster.spec(key)))
@@ -63,7 +72,7 @@ def test_rows_wait_in_order_of_admission() -> None:
     """Images of a job follow one another, and jobs their tickets, whoever came in first."""
     roster = roster_of(running(ticket=2), running(ticket=1, images=2))
 
-    assert [row.key for row in look(roster).waiting] == [(1, 0), (1, 1), (2, 0)]
+    assert [row.key for row in rows_of(look(roster))] == [(1, 0), (1, 1), (2, 0)]
 
 
 def test_row_is_told_its_own_seed() -> None:
@@ -86,7 +95,7 @@ def test_opened_row_leaves_its_seat() -> None:
 
     seen = look(roster)
     (row,) = seen.running
-    assert [waiting.key for waiting in seen.waiting] == [(1, 1)]
+    assert [waiting.key for waiting in rows_of(seen)] == [(1, 1)]
     assert (row.key, row.stepped_at, seen.turn) == ((1, 0), turn, turn + 1)
     assert (one.room.depth, roster.running_count) == (1, 1)
 
@@ -116,7 +125,7 @@ def test_removed_run_gives_open_rows_back() -> None:
 
     assert [one.key for one in begun] == [(1, 0)]
     roster.close(begun[0])
-    assert [row.key for row in look(roster).waiting] == [(2, 0)]
+    assert [row.key for row in rows_of(look(roster))] == [(2, 0)]
     assert roster.runs() == [staying.run]
 
 
@@ -125,7 +134,7 @@ def test_full_slots_are_told_per_job() -> None:
     roster = roster_of(running(ticket=1), running(ticket=2, wears=(INK,)))
     roster.note_overtaken([((2, 0), 3)])
 
-    rows = look(roster, full_for="ink").waiting
+    rows = rows_of(look(roster, full_for="ink"))
 
     assert [(row.fits, row.overtaken) for row in rows] == [(True, 0), (False, 3)]
 
@@ -134,7 +143,7 @@ def test_first_row_fits_when_alone() -> None:
     """With nothing open the engine itself must say why a row never fits."""
     roster = roster_of(running(ticket=1, wears=(INK,)), running(ticket=2, wears=(INK,)))
 
-    rows = look(roster, full_for="ink").waiting
+    rows = rows_of(look(roster, full_for="ink"))
 
     assert [row.fits for row in rows] == [True, False]
 
@@ -144,7 +153,7 @@ def test_no_place_shows_nobody_waiting() -> None:
     roster = roster_of(running(images=3), running_rows_max=2)
     open_rows(roster, (1, 0), (1, 1))
 
-    assert look(roster).waiting == ()
+    assert rows_of(look(roster)) == []
 
 
 def test_opening_lasts_no_longer_than_step() -> None:
@@ -165,11 +174,11 @@ def test_opening_is_told_by_row() -> None:
     roster = roster_of(running(images=2, prompt_windows=3, drawing=drawn))
     encoding, words = WORK.encoding.seconds((64, 64)), 6 * WORK.text_window_seconds
 
-    first, second = look(roster, costs=Costs(work=WORK)).waiting
+    first, second = rows_of(look(roster, costs=Costs(work=WORK)))
 
     assert first.opening_seconds == pytest.approx(words + encoding)
     assert second.opening_seconds == pytest.approx(encoding)
-    assert look(roster, costs=Costs(opening=1.0)).waiting[0].opening_seconds == 1.0
+    assert rows_of(look(roster, costs=Costs(opening=1.0)))[0].opening_seconds == 1.0
 
 
 def test_step_may_take_what_the_own_size_takes() -> None:
@@ -272,3 +281,63 @@ def test_stepped_row_goes_to_the_back() -> None:
 
     (row,) = look(roster).running
     assert (row.stepped_at, row.steps_left) == (4, 2)
+
+
+def test_late_runs_are_told_once() -> None:
+    """The next deadline is looked at, and no other run."""
+    soon, later, never = (
+        running(ticket=ticket, deadline_at=at) for ticket, at in ((1, 101.0), (2, 103.0), (3, None))
+    )
+    roster = roster_of(never, later, soon)
+    assert list(roster.late()) == []
+
+    for one in (soon, later, never):
+        one.now = 102.0
+
+    assert list(roster.late()) == [soon.run]
+    assert list(roster.late()) == []
+
+
+def test_deadline_of_a_run_that_left_is_nobodys() -> None:
+    """It was done before, or somebody ended it."""
+    left, other = running(ticket=1, deadline_at=101.0), running(ticket=2, deadline_at=101.0)
+    roster = roster_of(left, other)
+    roster.remove(left.run)
+
+    other.now = 102.0
+
+    assert list(roster.late()) == [other.run]
+
+
+def test_choice_looks_at_few_of_many() -> None:
+    """Of a thousand that wait, a free place costs a look at the first."""
+    roster, looks = roster_of(*(running(ticket=n) for n in range(1_000))), list[object]()
+
+    @dataclass(kw_only=True)
+    class Watched(FakeEngine):
+        def can_open(self, spec: RowSpec) -> bool:
+            looks.append(spec)
+            return True
+
+    seen = roster.snapshot(Watched(rank_total=1))
+    assert looks == []
+
+    choice = choose(replace(seen, running_rows_max=3))
+
+    assert choice.opened == ((0, 0), (1, 0), (2, 0))
+    # The first of all fits where nothing runs, whatever the slots say.
+    assert len(looks) == 2
+
+
+def test_what_waits_is_summed_up() -> None:
+    """As a merge asks for it: the stacks, each once, and their steps together."""
+    roster = roster_of(running(ticket=1, images=2, wears=(INK,)), running(ticket=2))
+    ink, steps = (("ink", 0.5),), drawing().steps
+
+    seen = look(roster).waiting
+    assert ({*seen.stacks}, seen.steps) == ({ink, ()}, 3 * steps)
+
+    open_rows(roster, (1, 0), (1, 1))
+
+    seen = look(roster).waiting
+    assert ({*seen.stacks}, seen.steps) == ({()}, steps)

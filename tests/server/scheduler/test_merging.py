@@ -11,6 +11,7 @@ from tabard_server.engine_port.stack import StackKey
 from tabard_server.scheduler.merging import MARGIN, TURNS_HELD_MAX, TURNS_UNMEASURED
 from tabard_server.scheduler.policy import choose
 from tabard_server.scheduler.snapshot import Choice, RunningRow, Snapshot, WaitingRow
+from tests.server.scheduler.traces import queued
 
 INK: StackKey = (("sha256:ink", 1.0),)
 NEON: StackKey = (("sha256:neon", 0.8),)
@@ -25,7 +26,7 @@ def _row(number: int, **changes: object) -> RunningRow:
 def _choose(*running: RunningRow, **changes: object) -> Choice:
     snapshot = Snapshot(
         turn=9,
-        waiting=(),
+        waiting=queued(),
         running=running,
         rows_per_step_max=8,
         running_rows_max=16,
@@ -70,14 +71,14 @@ def test_bare_rows_are_never_merged() -> None:
 
 def test_waiting_stranger_prevents_merge() -> None:
     """Who waits will mix the traffic soon, so a merge would be wasted."""
-    waiting = (WaitingRow(key=(3, 0), size=(64, 64), stack=NEON, fits=False),)
+    waiting = queued(WaitingRow(key=(3, 0), size=(64, 64), stack=NEON, fits=False))
 
     assert not _choose(_row(1), waiting=waiting).is_merged
 
 
 def test_copy_in_use_stays_in_use() -> None:
     """A stack that the copy wears already goes on with it while that is faster."""
-    waiting = (WaitingRow(key=(3, 0), size=(64, 64), stack=NEON, fits=False),)
+    waiting = queued(WaitingRow(key=(3, 0), size=(64, 64), stack=NEON, fits=False))
 
     assert _choose(_row(1, steps_left=1), waiting=waiting, merged_stack=INK).is_merged
 

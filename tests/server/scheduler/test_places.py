@@ -7,9 +7,10 @@ from tabard_server.scheduler.claims import Claim
 from tabard_server.scheduler.places import Places
 from tabard_server.scheduler.snapshot import RunningRow, Snapshot, WaitingRow
 from tests.server.engine_port.known_work import LARGE, SMALL
+from tests.server.scheduler.traces import queued
 
 MOMENT = Snapshot(
-    turn=1, waiting=(), running=(), rows_per_step_max=4, running_rows_max=8, overtakes_max=3
+    turn=1, waiting=queued(), running=(), rows_per_step_max=4, running_rows_max=8, overtakes_max=3
 )
 
 
@@ -26,7 +27,7 @@ def running(tenant: str, count: int) -> list[RunningRow]:
 
 def test_one_tenant_has_all_places() -> None:
     """As long as nobody else is there."""
-    places = Places([row("a")], running("a", 7), snapshot=MOMENT)
+    places = Places(running("a", 7), waiting="a", snapshot=MOMENT)
 
     assert places.has_one_for(row("a"))
     places.take(row("a"))
@@ -35,7 +36,7 @@ def test_one_tenant_has_all_places() -> None:
 
 def test_full_batch_leaves_places_to_others() -> None:
     """More of its size make nothing faster, and another tenant would wait for them."""
-    places = Places([row("a"), row("b")], running("a", 4), snapshot=MOMENT)
+    places = Places(running("a", 4), waiting="ab", snapshot=MOMENT)
 
     assert not places.has_one_for(row("a"))
     assert places.has_one_for(row("b"))
@@ -45,5 +46,5 @@ def test_last_places_are_for_smaller_shares() -> None:
     """A size of which there is no batch yet may begin, but not with the last quarter."""
     large = replace(row("a"), size=LARGE)
 
-    assert Places([large, row("b")], running("a", 5), snapshot=MOMENT).has_one_for(large)
-    assert not Places([large, row("b")], running("a", 6), snapshot=MOMENT).has_one_for(large)
+    assert Places(running("a", 5), waiting="ab", snapshot=MOMENT).has_one_for(large)
+    assert not Places(running("a", 6), waiting="ab", snapshot=MOMENT).has_one_for(large)

@@ -15,13 +15,14 @@ from tabard_server.scheduler.policy import choose
 from tabard_server.scheduler.shares import Shares
 from tabard_server.scheduler.snapshot import Choice, RunningRow, Snapshot, WaitingRow
 from tests.server.engine_port.known_work import HUGE, LARGE, SMALL, WORK
+from tests.server.scheduler.traces import queued
 
 
 def snapshot(**changes: object) -> Snapshot:
     """Return an idle moment with some things changed."""
     idle = Snapshot(
         turn=10,
-        waiting=(),
+        waiting=queued(),
         running=(),
         rows_per_step_max=4,
         running_rows_max=8,
@@ -49,7 +50,7 @@ def test_first_come_is_first_opened() -> None:
     """Places go to the oldest, and newcomers step at once."""
     rows = tuple(waiting(n) for n in range(1, 11))
 
-    choice = choose(snapshot(waiting=rows, running=(running(0),)))
+    choice = choose(snapshot(waiting=queued(*rows), running=(running(0),)))
 
     assert choice.opened == tuple((n, 0) for n in range(1, 8))
     assert len(choice.batch) == 4
@@ -73,7 +74,7 @@ def test_newcomers_do_not_push_aside() -> None:
     """A size that waits for its turn steps before newcomers of another."""
     rows = (running(1, size=LARGE, stepped_at=8),)
 
-    assert choose(snapshot(running=rows, waiting=(waiting(2),))).batch == ((1, 0),)
+    assert choose(snapshot(running=rows, waiting=queued(waiting(2)))).batch == ((1, 0),)
 
 
 def test_solo_row_runs_alone() -> None:
@@ -91,7 +92,7 @@ def test_row_without_room_is_passed() -> None:
     """Those who fit begin before one who does not, and that is counted."""
     rows = (waiting(1, fits=False), waiting(2))
 
-    choice = choose(snapshot(waiting=rows))
+    choice = choose(snapshot(waiting=queued(*rows)))
 
     assert choice.opened == ((2, 0),)
     assert choice.overtaken == (((1, 0), 1),)
@@ -101,7 +102,7 @@ def test_passing_ends_at_the_bound() -> None:
     """After `overtakes_max` nobody younger begins."""
     rows = (waiting(1, fits=False, overtaken=2), waiting(2), waiting(3))
 
-    choice = choose(snapshot(waiting=rows))
+    choice = choose(snapshot(waiting=queued(*rows)))
 
     assert choice.opened == ((2, 0),)
     assert choice.overtaken == (((1, 0), 3),)
@@ -111,7 +112,7 @@ def test_exhausted_row_holds_the_queue() -> None:
     """A row that was passed often enough is waited for; older ones may still begin."""
     rows = (waiting(1), waiting(2, fits=False, overtaken=3), waiting(3))
 
-    assert choose(snapshot(waiting=rows)).opened == ((1, 0),)
+    assert choose(snapshot(waiting=queued(*rows))).opened == ((1, 0),)
 
 
 def test_size_with_least_time_is_next() -> None:
@@ -182,8 +183,8 @@ def test_opening_is_bounded_in_time() -> None:
     """Rows begin while their openings together last no longer than they may, and always one."""
     rows = tuple(waiting(n, opening_seconds=1.0) for n in range(4))
 
-    assert len(choose(snapshot(waiting=rows, opening_seconds_max=3.0)).opened) == 3
-    assert len(choose(snapshot(waiting=rows, opening_seconds_max=0.1)).opened) == 1
+    assert len(choose(snapshot(waiting=queued(*rows), opening_seconds_max=3.0)).opened) == 3
+    assert len(choose(snapshot(waiting=queued(*rows), opening_seconds_max=0.1)).opened) == 1
 
 
 @given(
@@ -243,7 +244,7 @@ def test_every_row_steps_in_bounded_time(
     queue = [waiting(100 + n, size=size, is_solo=solo) for n, (size, solo) in enumerate(newcomers)]
     last_step = dict.fromkeys(alive, 0)
     for turn in range(1, 60):
-        moment = snapshot(turn=turn, waiting=tuple(queue), running=tuple(alive.values()))
+        moment = snapshot(turn=turn, waiting=queued(*queue), running=tuple(alive.values()))
         choice = choose(moment)
         assert len({alive[k].size for k in choice.batch if k in alive}) <= 1
         for row in [row for row in queue if row.key in choice.opened]:
@@ -264,7 +265,7 @@ SHADOW = Claim(priority=Priority.SHADOW)
 
 def test_shadow_joins_a_step_with_room() -> None:
     """Beside those it makes a pair with; begun in the same turn as they are, and after them."""
-    choice = choose(snapshot(waiting=(waiting(1), waiting(2, claim=SHADOW)), running=()))
+    choice = choose(snapshot(waiting=queued(waiting(1), waiting(2, claim=SHADOW)), running=()))
 
     assert (choice.opened, choice.batch) == (((1, 0), (2, 0)), ((1, 0), (2, 0)))
 
@@ -274,7 +275,7 @@ def test_shadow_fills_only_what_is_left() -> None:
     full = snapshot(running=(running(1), running(2), running(3, claim=SHADOW)), rows_per_step_max=2)
     other_size = snapshot(running=(running(1), running(2, size=LARGE, claim=SHADOW)))
     no_place = snapshot(
-        waiting=(waiting(2, claim=SHADOW),), running=(running(1),), running_rows_max=1
+        waiting=queued(waiting(2, claim=SHADOW)), running=(running(1),), running_rows_max=1
     )
 
     assert choose(full).batch == ((1, 0), (2, 0))
@@ -285,7 +286,9 @@ def test_shadow_fills_only_what_is_left() -> None:
 def test_shadow_pauses_while_others_wait() -> None:
     """Whoever waits for a place is served first, also in the steps meanwhile."""
     crowded = snapshot(
-        waiting=(waiting(3),), running=(running(1), running(2, claim=SHADOW)), running_rows_max=1
+        waiting=queued(waiting(3)),
+        running=(running(1), running(2, claim=SHADOW)),
+        running_rows_max=1,
     )
 
     choice = choose(crowded)
@@ -297,7 +300,7 @@ def test_shadow_does_not_lengthen_the_step_that_somebody_waits_for() -> None:
     """Not even where the one who waits has a place, and only begins in the next turn."""
     slow = {"opening_seconds": 1.0}
     moment = snapshot(
-        waiting=(waiting(1, **slow), waiting(2, **slow)),
+        waiting=queued(waiting(1, **slow), waiting(2, **slow)),
         running=(running(3, claim=SHADOW),),
         opening_seconds_max=1.5,
     )

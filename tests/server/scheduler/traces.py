@@ -8,9 +8,17 @@ from random import Random
 
 from tabard_server.engine_port.drawing import Size
 from tabard_server.scheduler.claims import Claim, Priority, Weights
+from tabard_server.scheduler.fair_queue import FairQueue
 from tabard_server.scheduler.policy import choose
 from tabard_server.scheduler.shares import Shares
-from tabard_server.scheduler.snapshot import Choice, RowKey, RunningRow, Snapshot, WaitingRow
+from tabard_server.scheduler.snapshot import (
+    Choice,
+    RowKey,
+    RunningRow,
+    Snapshot,
+    Waiting,
+    WaitingRow,
+)
 
 SLOTS = 6
 STEPS_MAX = 6
@@ -26,6 +34,20 @@ class Row:
     size: Size
     steps: int
     slots: int = 0
+
+    @property
+    def kind(self) -> Size:
+        """What tells it apart from others of its tenant."""
+        return self.size
+
+
+def queued(*rows: WaitingRow) -> Waiting:
+    """Return who waits."""
+    return Waiting(
+        queue=FairQueue(rows),
+        stacks={row.stack for row in rows},
+        steps=sum(row.steps for row in rows),
+    )
 
 
 @dataclass(kw_only=True)
@@ -128,21 +150,23 @@ class Device:
                 self.ended[key] = self.turn
 
     def _snapshot(self) -> Snapshot:
-        used = self._used
-        order = sorted(self.waiting.values(), key=lambda row: (row.claim.is_background, row.key))
+        used, looked_at = self._used, list[RowKey]()
+
+        def see(row: Row) -> WaitingRow:
+            looked_at.append(row.key)
+            is_alone = len(looked_at) == 1 and not self.running
+            return WaitingRow(
+                key=row.key,
+                size=row.size,
+                steps=row.steps,
+                fits=used + row.slots <= SLOTS or is_alone,
+                overtaken=self.overtaken.get(row.key, 0),
+                claim=row.claim,
+            )
+
         return Snapshot(
             turn=self.turn,
-            waiting=tuple(
-                WaitingRow(
-                    key=row.key,
-                    size=row.size,
-                    steps=row.steps,
-                    fits=used + row.slots <= SLOTS or (row is order[0] and not self.running),
-                    overtaken=self.overtaken.get(row.key, 0),
-                    claim=row.claim,
-                )
-                for row in order
-            ),
+            waiting=Waiting(queue=FairQueue(self.waiting.values()), see=see),
             running=tuple(
                 RunningRow(key=key, size=row.size, stepped_at=at, steps_left=left, claim=row.claim)
                 for key, (row, left, at) in self.running.items()

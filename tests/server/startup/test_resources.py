@@ -1,12 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Opening a registry for a server: an unsafe place is refused, damage is told, files are cached."""
 
-import importlib
-import json
 import logging
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,7 +21,6 @@ from tabard_server.telemetry.metrics import Metrics
 from tests.bases import make_tiny_base
 from tests.registry.fakes import MemoryStore
 from tests.registry.upkeep.doctor.broken_stores import TwoWinners, Unconditional
-from tests.root import ROOT
 from tests.server.adapters.published_lora import publish_lora
 from tests.server.encoders.models import save_dinov2
 from tests.server.engine_port.known_work import WORK
@@ -225,48 +219,6 @@ def test_stages_are_told_as_they_begin(caplog: pytest.LogCaptureFixture) -> None
             "mebibytes_total": 5,
             "seconds": 5.5,
         },
-    ]
-
-
-@pytest.mark.parametrize("library", ["transformers", "diffusers"])
-def test_model_libraries_are_heard(caplog: pytest.LogCaptureFixture, library: str) -> None:
-    """What they say reaches the log as an event, and not standard error as it is."""
-    resources._hear_libraries()
-
-    logging.getLogger(f"{library}.models").warning("told")
-
-    # Other tests may have left a handler more at the root; that it is heard is what counts.
-    assert {one.message for one in caplog.records} == {"told"}
-    own = importlib.import_module(f"{library}.utils.logging")._default_handler
-    assert own not in logging.getLogger(library).handlers
-
-
-def test_each_library_is_heard_once() -> None:
-    """In a process of its own, as a server is one: one line, and nothing beside the log."""
-    script = """
-import logging
-from tabard_server.startup import resources
-from tabard_server.telemetry.logs import set_up_logging
-set_up_logging(log_format="json", level="info")
-resources._hear_libraries()
-import diffusers, torch, transformers
-for name in ("diffusers", "torch", "transformers"):
-    logging.getLogger(f"{name}.models").warning("told by %s", name)
-"""
-    # Commands that ran in this process before may have asked the libraries to be silent.
-    environ = {name: said for name, said in os.environ.items() if not name.endswith("_VERBOSITY")}
-    ran = subprocess.run(
-        [sys.executable, "-c", script],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=ROOT,
-        env=environ,
-    )
-
-    told = [json.loads(line) for line in ran.stderr.splitlines()]
-    assert [one["message"] for one in told if "told by" in one["message"]] == [
-        f"told by {name}" for name in ("diffusers", "torch", "transformers")
     ]
 
 

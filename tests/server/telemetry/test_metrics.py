@@ -21,6 +21,8 @@ METRICS = (
     "tabard_jobs_attached_total",
     "tabard_jobs_expired_total",
     "tabard_replay_bytes",
+    "tabard_safety_verdicts_total",
+    "tabard_signatures_total",
     "tabard_failures_total",
     "tabard_job_seconds",
     "tabard_queue_seconds",

@@ -7,7 +7,6 @@ EXIF's user comment (`parameters`). Read from the bytes alone, and bounded.
 
 from __future__ import annotations
 
-import re
 import struct
 from collections.abc import Iterator
 from xml.sax.saxutils import unescape
@@ -23,7 +22,7 @@ _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _PARTS_MAX = 4_096
 _EXIF_FOLDER, _USER_COMMENT = 0x8769, 0x9286
 _UNICODE = b"UNICODE\0"
-_PROVENANCE = re.compile(rb"<tabard:provenance>(.*?)</tabard:provenance>", re.DOTALL)
+_BEGIN, _END = b"<tabard:provenance>", b"</tabard:provenance>"
 
 
 def format_of(picture: bytes) -> ImageFormat:
@@ -53,7 +52,7 @@ def read_words(picture: bytes) -> dict[str, str]:
         return read_texts(picture)
     exif = xmp = b""
     for name, content in _jpeg_parts(picture) if kind == "jpeg" else _webp_parts(picture):
-        if len(content) > TEXT_BYTES_MAX:
+        if len(content) + len(xmp) > TEXT_BYTES_MAX:
             raise damaged(f"what this picture says is longer than {TEXT_BYTES_MAX} bytes")
         if name == "xmp":
             xmp += content
@@ -134,7 +133,10 @@ def _entry(exif: bytes, start: int, wanted: int, *, order: str) -> tuple[int, by
 
 
 def _provenance(xmp: bytes) -> str:
-    found = _PROVENANCE.findall(xmp)
-    if len(found) > 1:
+    _before, _begin, rest = xmp.partition(_BEGIN)
+    found, end, behind = rest.partition(_END)
+    if not end:
+        return ""
+    if _BEGIN in behind:
         raise damaged("this picture says twice how it was made")
-    return unescape(found[0].decode("utf-8", "replace")) if found else ""
+    return unescape(found.decode("utf-8", "replace"))

@@ -7,15 +7,15 @@ timed by itself. So a large size is known without being tried.
 """
 
 import time
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable
+from functools import cache, partial
 from typing import Any
 
 import torch
 from torch.nn import functional
 
 from tabard_server.engine.base.loading import Base
-from tabard_server.engine.measures.dry_run import Attention, DryRun, DryRuns
+from tabard_server.engine.measures.dry_run import DryRun, DryRuns
 from tabard_server.engine.measures.passes import Pass, decoding, denoising, encoding, text_windows
 from tabard_server.engine_port.memory import PassBytes
 from tabard_server.engine_port.work import GUIDED_SAMPLES, Curve, Estimate, Work
@@ -37,12 +37,15 @@ _NewPass = Callable[..., Pass]
 def measure_work(base: Base, *, walked: DryRuns, device: torch.device) -> Work:
     """Time a few small passes of a base that lies on a device."""
     texts = text_windows(base, device=device)
+    # Both ways of the VAE have one kind of attention.
+    product = cache(partial(_product_seconds, device=device))
+    make = partial(_estimate, base=base, product_seconds=product, device=device)
     native = base.native_pixels
     return Work(
         native=(native, native),
-        step=_estimate(denoising, base, walked=walked.step, device=device),
-        decoding=_estimate(decoding, base, walked=walked.decoding, device=device),
-        encoding=_estimate(encoding, base, walked=walked.encoding, device=device),
+        step=make(denoising, walked=walked.step),
+        decoding=make(decoding, walked=walked.decoding),
+        encoding=make(encoding, walked=walked.encoding),
         text_window_seconds=sum(_shortest(text.run, device=device) for text in texts),
     )
 
@@ -76,12 +79,20 @@ def _bytes(call: Pass, *, device: torch.device) -> int:
     return torch.cuda.max_memory_allocated(device) - before
 
 
-def _estimate(new_pass: _NewPass, base: Base, *, walked: DryRun, device: torch.device) -> Estimate:
+def _estimate(
+    new_pass: _NewPass,
+    *,
+    base: Base,
+    walked: DryRun,
+    product_seconds: Callable[[int, int, torch.dtype], float],
+    device: torch.device,
+) -> Estimate:
     dtype = base.unet.dtype if new_pass is denoising else base.vae.dtype
     make = partial(new_pass, base, device=device, dtype=dtype)
-    each = _product_seconds(walked.self_attentions, device=device, dtype=dtype)
-    products = sum(call.products for call in walked.self_attentions)
-    quadratic = each * products / base.native_pixels**4
+    calls = walked.self_attentions
+    like = max(calls, key=lambda call: call.products, default=None)
+    each = 0.0 if like is None else product_seconds(like.heads, like.width, dtype)
+    quadratic = each * sum(call.products for call in calls) / base.native_pixels**4
     side = max(SIDE_MIN, base.native_pixels // base.latent_factor // 8)
     timed: list[tuple[int, float]] = []
     while True:
@@ -103,19 +114,15 @@ def _through(smaller: tuple[int, float], larger: tuple[int, float], *, quadratic
     return Curve(fixed=fixed, linear=max(0.0, long - fixed) / many, quadratic=quadratic)
 
 
-def _product_seconds(
-    calls: Sequence[Attention], *, device: torch.device, dtype: torch.dtype
-) -> float:
-    """Time attention like the largest of these, over more positions until it can be seen."""
-    if not calls:
-        return 0.0
-    like, length = max(calls, key=lambda call: call.products), 256
+def _product_seconds(heads: int, width: int, dtype: torch.dtype, *, device: torch.device) -> float:
+    """Time attention of so many heads, over more positions until it can be seen."""
+    length = 256
     while True:
-        parts = torch.randn(3, 1, like.heads, length, like.width, device=device, dtype=dtype)
+        parts = torch.randn(3, 1, heads, length, width, device=device, dtype=dtype)
         attend = partial(functional.scaled_dot_product_attention, *parts)
         seconds = _shortest(attend, device=device)
         if seconds >= _ATTENTION_SECONDS_MIN or length >= _KEYS_MAX:
-            return seconds / (like.heads * length**2 * like.width)
+            return seconds / (heads * length**2 * width)
         length *= 2
 
 

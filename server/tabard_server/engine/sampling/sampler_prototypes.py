@@ -7,10 +7,11 @@ of rows, latents or adapters.
 
 import copy
 import inspect
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import diffusers
+from diffusers.utils import is_torchsde_available
 
 from tabard_server.engine_port.errors import RowNotPossible, SamplerNotServed
 from tabard_server.engine_port.samplers import SAMPLERS, Sampler
@@ -19,34 +20,26 @@ from tabard_server.engine_port.walk import ETA, PLAIN_WALK, Walk
 ZERO_SNR = "rescale_betas_zero_snr"
 """Config entry of a base that was trained down to pure noise; not every scheduler heeds it."""
 _NOISE_SEED = "noise_sampler_seed"
+_NEEDS_TORCHSDE = "DPMSolverSDEScheduler"
 
 
 class SamplerPrototypes:
     """One scheduler of each sampler; `take` gives a private copy.
 
-    Building a scheduler from its config can cost 100 ms; copying a built one costs less than 1 ms.
+    Building a scheduler from its config can cost a second, copying a built one less than 1 ms; so
+    each is built once, for the first row that wants it. One thread takes; any may ask for names.
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        self._obstacles: dict[str, str] = {}
+        self._config = dict(config)
+        found = {name: _obstacle(sampler, config) for name, sampler in SAMPLERS.items()}
+        self._obstacles = {name: obstacle for name, obstacle in found.items() if obstacle}
         self._prototypes: dict[str, Any] = {}
-        for name, sampler in SAMPLERS.items():
-            obstacle = _obstacle(sampler, config)
-            if obstacle:
-                self._obstacles[name] = obstacle
-            else:
-                self._prototypes[name] = _class_of(sampler).from_config(
-                    dict(config), **sampler.options
-                )
-        self._step_keys = {
-            name: frozenset(inspect.signature(prototype.step).parameters)
-            for name, prototype in self._prototypes.items()
-        }
 
     @property
     def names(self) -> tuple[str, ...]:
         """Short names of the samplers that this base can be walked with."""
-        return tuple(self._prototypes)
+        return tuple(name for name in SAMPLERS if name not in self._obstacles)
 
     def check(self, name: str) -> None:
         """Refuse a sampler that this base cannot be walked with.
@@ -54,10 +47,10 @@ class SamplerPrototypes:
         Raises:
             SamplerNotServed: It cannot.
         """
-        if name not in self._prototypes:
+        if name in self._obstacles:
             raise SamplerNotServed(
                 f"{name} cannot draw on this base: {self._obstacles[name]}",
-                hint=f"choose one of: {', '.join(self._prototypes)}",
+                hint=f"choose one of: {', '.join(self.names)}",
             )
 
     def take(
@@ -76,7 +69,7 @@ class SamplerPrototypes:
             RowNotPossible: The sampler cannot take that many steps, or not these.
         """
         self.check(name)
-        scheduler = copy.deepcopy(self._prototypes[name])
+        scheduler = copy.deepcopy(self._prototype(name))
         if hasattr(scheduler, _NOISE_SEED):
             scheduler.noise_sampler_seed = seed
         if changed := walk.config:
@@ -96,13 +89,20 @@ class SamplerPrototypes:
         self, name: str, *, generator: Any, eta: float | None = None
     ) -> dict[str, Any]:
         """Return the keyword arguments this scheduler's `step` wants, as diffusers passes them."""
-        keys = self._step_keys[name]
+        keys = inspect.signature(self._prototype(name).step).parameters
         options: dict[str, Any] = {}
         if "eta" in keys:
             options["eta"] = ETA if eta is None else eta
         if "generator" in keys:
             options["generator"] = generator
         return options
+
+    def _prototype(self, name: str) -> Any:
+        if name not in self._prototypes:
+            sampler = SAMPLERS[name]
+            built = _class_of(sampler).from_config(dict(self._config), **sampler.options)
+            self._prototypes[name] = built
+        return self._prototypes[name]
 
 
 def _steps_of(walk: Walk, num_inference_steps: int) -> dict[str, Any]:
@@ -116,14 +116,16 @@ def _steps_of(walk: Walk, num_inference_steps: int) -> dict[str, Any]:
 
 def _obstacle(sampler: Sampler, config: Mapping[str, Any]) -> str:
     """Say why a base of this config cannot be walked with a sampler; empty: it can."""
-    kind = _class_of(sampler)
-    if not issubclass(kind, diffusers.SchedulerMixin):
-        # diffusers puts a dummy in the place of what needs a library that is not there.
+    if sampler.scheduler == _NEEDS_TORCHSDE and not is_torchsde_available():
         return "it needs the torchsde library, which is not installed"
-    keys = inspect.signature(kind.__init__).parameters
-    if config.get(ZERO_SNR) and ZERO_SNR not in keys:
+    # Looking at a scheduler imports it, and some bring half of scipy.
+    if config.get(ZERO_SNR) and ZERO_SNR not in _fields_of(_class_of(sampler)):
         return "the base was trained with zero terminal SNR, which this sampler does not heed"
     return ""
+
+
+def _fields_of(kind: Any) -> Collection[str]:
+    return inspect.signature(kind.__init__).parameters.keys()
 
 
 def _class_of(sampler: Sampler) -> Any:

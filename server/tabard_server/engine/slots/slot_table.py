@@ -8,6 +8,7 @@ layer. A layer's tables take memory from the first adapter on that changes it. I
 Out: leased slots. One thread. Knows nothing of rows, text or samplers.
 """
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -87,7 +88,14 @@ def table_rows(rank_total: int) -> int:
 
 
 class SlotTable:
-    """All slots of one engine."""
+    """All slots of one engine.
+
+    Attributes:
+        capacity: Rank rows of all of them.
+        resident_bytes: What the adapters here take.
+        loads: Adapters that were filled in so far.
+        hits: Adapters that lay here already when they were wanted.
+    """
 
     def __init__(self, layers: Mapping[LayerKey, SlottedLayer], *, rank_rows: int) -> None:
         """Take the slotted layers of the base; each table has `rank_rows` rows, row 0 zero."""
@@ -98,6 +106,11 @@ class SlotTable:
         self._measured = MagnitudeCache()
         self._ways = Ways()
         self._fitting: WeakKeyDictionary[SlabLayout, _Fit] = WeakKeyDictionary()
+        # Rank rows of slots that nobody wears: kept, since it is asked for whoever waits.
+        self._idle_rows = 0
+        # What lies here is listed from other threads.
+        self._lock = threading.Lock()
+        self.resident_bytes = 0
         self.capacity = rank_rows - 1
         self.loads = 0
         self.hits = 0
@@ -106,11 +119,8 @@ class SlotTable:
         """Say whether these adapters fit now, evicting what nobody wears."""
         wanted = {adapter.digest: adapter for adapter in adapters}
         missing = sum(a.rank_rows for digest, a in wanted.items() if digest not in self._slots)
-        idle = sum(
-            len(slot.rows)
-            for digest, slot in self._slots.items()
-            if slot.leases == 0 and digest not in wanted
-        )
+        here = (self._slots[digest] for digest in wanted if digest in self._slots)
+        idle = self._idle_rows - sum(len(slot.rows) for slot in here if slot.leases == 0)
         return missing <= len(self._free) + idle
 
     def acquire(self, adapters: Sequence[HostAdapter]) -> list[Slot]:
@@ -144,6 +154,8 @@ class SlotTable:
         """Give one lease back; the adapter stays until its ranks are needed."""
         assert slot.leases > 0, "a slot was released more often than acquired"
         slot.leases -= 1
+        if slot.leases == 0:
+            self._idle_rows += len(slot.rows)
 
     @contextmanager
     def held(self, adapters: Sequence[HostAdapter]) -> Iterator[list[Slot]]:
@@ -171,11 +183,15 @@ class SlotTable:
 
     def residents(self) -> list[Resident]:
         """Return what lies in the slots, first to be evicted first."""
-        slots = (self._slots[digest] for digest in self._order.in_order())
+        with self._lock:
+            slots = [self._slots[digest] for digest in self._order.in_order()]
         return [
             Resident(digest=slot.digest, bytes=slot.resident_bytes, leases=slot.leases)
             for slot in slots
         ]
+
+    def __contains__(self, digest: str) -> bool:
+        return digest in self._slots
 
     def _check(self, adapter: HostAdapter) -> None:
         if adapter.rank_rows > self.capacity:
@@ -214,6 +230,8 @@ class SlotTable:
         else:
             self._order.use(adapter.digest)
             self.hits += 1
+        if slot.leases == 0:
+            self._idle_rows -= len(slot.rows)
         slot.leases += 1
         return slot
 
@@ -230,8 +248,11 @@ class SlotTable:
             active=fit.active,
             scaled=fit.scaled,
         )
-        self._slots[adapter.digest] = slot
-        self._order.add(adapter.digest, size=adapter.rank_rows)
+        with self._lock:
+            self._slots[adapter.digest] = slot
+            self._order.add(adapter.digest, size=adapter.rank_rows)
+        self._idle_rows += len(slot.rows)
+        self.resident_bytes += slot.resident_bytes
         if not fill_layers(
             adapter,
             layers=fit.layers,
@@ -258,14 +279,20 @@ class SlotTable:
         return tuple(free[first : first + count])
 
     def _make_room(self, rank_rows: int, *, kept: frozenset[str]) -> None:
+        excess = rank_rows - len(self._free)
+        if excess <= 0:
+            return
         held = kept | {digest for digest, slot in self._slots.items() if slot.leases}
-        victims = self._order.victims(excess=rank_rows - len(self._free), held=held)
+        victims = self._order.victims(excess=excess, held=held)
         assert victims is not None, "`can_hold` said that there is room"
         for digest in victims:
             self._evict(digest)
 
     def _evict(self, digest: str) -> None:
-        slot = self._slots.pop(digest)
-        self._order.evict(digest)
+        with self._lock:
+            slot = self._slots.pop(digest)
+            self._order.evict(digest)
+        self._idle_rows -= len(slot.rows)
+        self.resident_bytes -= slot.resident_bytes
         empty_layers(slot.layers, rows=slot.rows)
         self._free = sorted([*self._free, *slot.rows])

@@ -203,3 +203,27 @@ def test_private_noise_has_the_rows_seed(prototypes: SamplerPrototypes) -> None:
     ]
 
     assert seeds == [5, 6]
+
+
+def test_sampler_is_built_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once, however many rows take it: all of them together cost half of a start."""
+    built = []
+
+    def build(kind: type, *told: Any, **options: Any) -> Any:
+        built.append(kind.__name__)
+        return kind(*told, **options)
+
+    monkeypatch.setattr(
+        diffusers.DDIMScheduler,
+        "from_config",
+        classmethod(lambda kind, config, **options: build(kind, **config, **options)),
+    )
+    prototypes = SamplerPrototypes(BETAS)
+    prototypes.check("dpm2_karras")
+    assert {"ddim", "dpm2_karras"} <= {*prototypes.names}
+    assert built == []
+
+    for seed in range(3):
+        prototypes.take("ddim", num_inference_steps=4, seed=seed)
+
+    assert built == ["DDIMScheduler"]

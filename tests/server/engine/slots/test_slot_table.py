@@ -253,6 +253,25 @@ def test_tables_that_do_not_fit_leave_nothing(monkeypatch: pytest.MonkeyPatch) -
     _assert_tables_are_true(table, layers)
 
 
+def test_what_is_asked_often_is_kept() -> None:
+    """Bytes, idle rank rows and who lies here, whatever has come and gone."""
+    table = SlotTable(_layers(9), rank_rows=9)
+    a, b, c = (_adapter(name, rank=4) for name in "abc")
+
+    with table.held([a]), table.held([b]):
+        assert not table.can_hold([c])
+    assert table.can_hold([c])
+    # What is worn again is not also room for another.
+    assert not table.can_hold([a, b, c])
+    with table.held([c]):
+        pass
+
+    assert ("a" in table, "b" in table, "c" in table) == (False, True, True)
+    assert table.resident_bytes == sum(use.bytes for use in table.residents())
+    table.evict_idle()
+    assert (table.resident_bytes, "c" in table) == (0, False)
+
+
 def _taken(layers: Mapping[tuple[str, str], SlottedLayer]) -> list[int]:
     """Return the bytes that the tables of each layer take."""
     return [

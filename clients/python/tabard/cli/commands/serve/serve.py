@@ -101,7 +101,9 @@ def serve(
         )
         quieten_libraries(loaded.base)
         registry: Any = importlib.import_module("tabard_registry")
-        app: Any = importlib.import_module("tabard_server.serving")
+        late: Any = importlib.import_module("tabard_server.startup.late_imports")
+        with late.garbage_kept():
+            app: Any = importlib.import_module("tabard_server.serving")
         process: Any = importlib.import_module("tabard_server.life.process")
         # What else of the extra may be missing is imported once the ports are taken.
         with reported_as_invalid(*refusals, registry.RegistryError), beside as start_gateway:
