@@ -27,7 +27,7 @@ class Proof(StrEnum):
     def read(cls, text: object) -> Proof:
         """Read what a record says; what this Tabard does not know is none."""
         try:
-            return cls(text)
+            return cls(str(text))
         except ValueError:
             return cls.NONE
 
