@@ -189,7 +189,11 @@ def evidence_requests() -> Requests:
         ),
     }
     lookup = evidence.LookupPictureRequest(image=picture()).SerializeToString()
-    return {"lookup": (f"{EVIDENCE}/LookupPicture", (lookup,), "OK")} | {
+    filed = evidence.FileReviewRequest(ref=ref, reason="🎨" * 2_000).SerializeToString()
+    return {
+        "lookup": (f"{EVIDENCE}/LookupPicture", (lookup,), "OK"),
+        "file": (f"{EVIDENCE}/FileReview", (filed,), "NOT_FOUND"),
+    } | {
         name: (
             f"{EVIDENCE}/{name}",
             tuple(one.SerializeToString() for one in sent),
@@ -255,6 +259,7 @@ def legal_requests() -> Requests:
         f"{REGISTRY}/GetAdapter": pb.GetAdapterRequest(adapter="acme/long"),
         f"{REGISTRY}/Watch": pb.WatchRequest(from_seq=1),
         f"{OPERATIONS}/GetStatus": operations.GetStatusRequest(),
+        f"{OPERATIONS}/ListReplicas": operations.ListReplicasRequest(),
         **identity_requests(),
     }.items():
         requests[path] = path, (message.SerializeToString(),), "OK"
