@@ -347,10 +347,7 @@ def illegal_requests() -> Requests:
         "prompt again and again": (GENERATE, b"\x0a\x00" * many),
         "unknown fields": (GENERATE, b"\xf8\x3f" * many),
         "members": (f"{REGISTRY}/PublishRecipe", b"\x12\x00" * many),
-        "words of a recipe": (
-            f"{REGISTRY}/PublishRecipe",
-            pb.PublishRecipeRequest(draft=words),
-        ),
+        "words of a recipe": (f"{REGISTRY}/PublishRecipe", pb.PublishRecipeRequest(draft=words)),
         "words of a release": (f"{REGISTRY}/Publish", pb.PublishRequest(draft=words)),
         "long question": (f"{REGISTRY}/Search", pb.SearchRequest(words="a " * 10**6)),
     }
