@@ -30,7 +30,7 @@ from tabard_server.engine.sampling.sampler_prototypes import SamplerPrototypes
 from tabard_server.engine.sampling.vae import LatentSpace
 from tabard_server.engine.slots.packed_weights import PackedWeights, can_pack
 from tabard_server.engine.slots.slot_table import SlotTable, table_rows
-from tabard_server.engine.slots.slotted_layers import Binding, SlottedLayer, add_slots, is_slottable
+from tabard_server.engine.slots.slotted_layers import Binding, add_slots, is_slottable
 from tabard_server.engine.text.conditioning import Conditioning
 from tabard_server.engine.text.prompt_reader import PromptReader
 from tabard_server.engine_port.base_facts import BaseFacts
@@ -94,12 +94,8 @@ class Engine:
         self._weights.note_kept(device=device)
         self._bindings = {component: Binding() for component in base.adaptable}
         self._blocks = UNetBlocks(self.profile.modules["unet"])
-        self._packed = None
-        if can_pack(device=device, dtype=dtype) and not is_compiled:
-            self._packed = PackedWeights(bytes_max=None if plan is None else plan.packed)
-        rank_rows = table_rows(slot_rank_total)
-        layers = self._add_slots(rank_rows=rank_rows, has_tables=is_compiled)
-        self.slots = SlotTable(layers, rank_rows=rank_rows)
+        self._packed = None if is_compiled else self._new_packed_weights()
+        self.slots = self._new_slots(table_rows(slot_rank_total), has_tables=is_compiled)
         self._samplers = SamplerPrototypes(base.scheduler_config)
         self._stopwatch = Stopwatch(device)
         models = {component: base.models[component] for component in base.adaptable}
@@ -277,10 +273,13 @@ class Engine:
     def _timing_decoding(self, row: Row) -> AbstractContextManager[None]:
         return self._stopwatch.timing("decoding", size=row.spec.drawing.size)
 
-    def _add_slots(
-        self, *, rank_rows: int, has_tables: bool
-    ) -> dict[tuple[str, str], SlottedLayer]:
-        return {
+    def _new_packed_weights(self) -> PackedWeights | None:
+        if not can_pack(device=self._device, dtype=self._dtype):
+            return None
+        return PackedWeights(bytes_max=None if self.plan is None else self.plan.packed)
+
+    def _new_slots(self, rank_rows: int, *, has_tables: bool) -> SlotTable:
+        layers = {
             (component, name): add_slots(
                 module,
                 binding=binding,
@@ -293,6 +292,7 @@ class Engine:
             for name, module in named_layers(self._base, component)
             if is_slottable(module)
         }
+        return SlotTable(layers, rank_rows=rank_rows)
 
     def _free_memory(self) -> None:
         """Let go of what can be made again."""
