@@ -215,7 +215,7 @@ def lay_out(
 ) -> HostAdapter:
     """Copy everything into one slab: factors in `dtype`, magnitudes wide, parts as they are.
 
-    The `up` of each layer is multiplied with its number of `scales`, in their order; None: as it is.
+    The `up` of each layer is multiplied with its number of `scales`; None: with none of them.
 
     Raises:
         NotRepresentable: A factor is too large for `dtype`.
