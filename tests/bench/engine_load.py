@@ -58,8 +58,7 @@ from tests.bench.registry.scale import Numbers
 ROUNDS = 5
 SWAPS, SWAPS_BEFORE, SWAPPED = 1_000, 100, 8
 FEW, MANY, SMALL_RANK, ROWS = 4, 256, 4, 8
-FROM_DISK_MIN, FROM_FILE_MIN, FROM_FIRST_MIN = 80.0, 17.0, 10.0
-FLAT_MAX, GROWTH_MAX = 1.05, 0.01
+FROM_DISK_MIN, FROM_FILE_MIN, FROM_FIRST_MIN, FLAT_MAX, GROWTH_MAX = 80.0, 17.0, 10.0, 1.05, 0.01
 
 _LOADS = ("diffusers", "disk", "hash", "file", "first", "dora", "evict")
 _RESOLVES = 2_000
@@ -298,9 +297,7 @@ class _Stock:
                     up=pair.up,
                 )
             )
-        draft = ReleaseDraft(
-            adapter=AdapterName.parse("bench/file"), version=Version.parse("1.0.0")
-        )
+        draft = ReleaseDraft(adapter=AdapterName.parse("bench/file"), version=_VERSION)
         blob = BlobRef(name="none", sha256=sha256_bytes(b""), bytes=0)
         return pack(
             Canonical(layers=tuple(layers), tokens={}),

@@ -13,16 +13,12 @@ import torch
 from tabard_registry import Canonical, Manifest
 from tabard_registry.content.canonical import Change, Layer
 from tabard_registry.intake.files.finite import are_finite
+from tabard_server.adapters.new_slab import Piece, new_slab
 from tabard_server.adapters.slab_layout import LayerKey, LayerPlace, Row, SlabLayout, layout_of
 from tabard_server.engine_port.stack import Stack
 
 MAGNITUDE_ROWS = 3
 """Rank rows that hold what a slot must know of magnitudes, beside the factors."""
-
-_ALIGNMENT_BYTES = 16
-
-_Piece = tuple[torch.Tensor, torch.dtype, float]
-"""What is copied into a slab, as which dtype, and what it is multiplied with."""
 
 
 class NotRepresentable(ValueError):
@@ -219,22 +215,14 @@ def lay_out(
 ) -> HostAdapter:
     """Copy everything into one slab: factors in `dtype`, magnitudes wide, parts as they are.
 
-    Args:
-        layers: Deltas by (component, module).
-        digest: `sha256:…` of the release.
-        kind: `lora`, `dreambooth` or `textual_inversion`.
-        tokens: Placeholders.
-        changes: What only a merged copy can wear.
-        scales: What the `up` of each layer is multiplied with, in its order; None: nothing.
-        dtype: The engine's dtype.
-        is_pinned: Whether the slab is page-locked.
+    The `up` of each layer is multiplied with its number of `scales`; None: with none of them.
 
     Raises:
         NotRepresentable: A factor is too large for `dtype`.
     """
     factors = zip(layers.values(), scales or [1.0] * len(layers), strict=True)
     pieces = list(_pieces(factors, changes=changes, dtype=dtype))
-    slab, views = _new_slab(pieces, is_pinned=is_pinned)
+    slab, views = new_slab(pieces, is_pinned=is_pinned)
     for view, (piece, _, scale) in zip(views, pieces, strict=True):
         _copy_scaled(piece, view, scale=scale)
     remaining = iter(views)
@@ -295,7 +283,7 @@ def _pieces(
     *,
     changes: tuple[HostChange, ...],
     dtype: torch.dtype,
-) -> Iterator[_Piece]:
+) -> Iterator[Piece]:
     """Yield what lies in a slab, layers first, in which dtype, and what it is multiplied with."""
     for layer, scale in factors:
         yield layer.down, dtype, 1.0
@@ -305,37 +293,6 @@ def _pieces(
     for change in changes:
         for tensor in change.parts.values():
             yield tensor, tensor.dtype, 1.0
-
-
-def _new_slab(
-    pieces: Sequence[_Piece], *, is_pinned: bool
-) -> tuple[torch.Tensor | None, list[torch.Tensor]]:
-    """Make a slab, and a view for each piece; what lies between them is zero."""
-    if not pieces:
-        return None, []
-    starts, stop = [], 0
-    for piece, dtype, _ in pieces:
-        starts.append(_aligned(stop))
-        stop = starts[-1] + piece.numel() * dtype.itemsize
-    slab = torch.empty(_aligned(stop), dtype=torch.uint8, pin_memory=is_pinned)
-    # There are hundreds: one call for each view, through one tensor of each dtype.
-    flat = {dtype: slab.view(dtype) for dtype in {dtype for _, dtype, _ in pieces}}
-    views = []
-    for (piece, dtype, _), start, end in zip(pieces, starts, [*starts[1:], len(slab)], strict=True):
-        shape, stride = piece.shape, _dense_strides(piece.shape)
-        views.append(flat[dtype].as_strided(shape, stride, start // dtype.itemsize))
-        stop = start + piece.numel() * dtype.itemsize
-        if stop < end:
-            # Slabs are kept on disk: no bytes of other things may lie between the views.
-            slab[stop:end] = 0
-    return slab, views
-
-
-def _dense_strides(shape: Sequence[int]) -> list[int]:
-    strides = [1]
-    for size in reversed(shape[1:]):
-        strides.insert(0, strides[0] * size)
-    return strides[: len(shape)]
 
 
 def _copy_scaled(piece: torch.Tensor, view: torch.Tensor, *, scale: float) -> None:
@@ -437,7 +394,3 @@ def _check_range(views: Sequence[torch.Tensor], *, dtype: torch.dtype) -> None:
         if view.dtype == dtype
     ):
         raise NotRepresentable("a factor is larger than float16 can say")
-
-
-def _aligned(size_bytes: int) -> int:
-    return -(-size_bytes // _ALIGNMENT_BYTES) * _ALIGNMENT_BYTES
