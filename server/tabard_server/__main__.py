@@ -9,8 +9,8 @@ from pathlib import Path
 from tabard_registry import RegistryError
 from tabard_server.engine_port.errors import EngineError
 from tabard_server.errors import ServerError
-from tabard_server.late_imports import garbage_kept
 from tabard_server.life.process import run_to_the_end
+from tabard_server.startup.late_imports import garbage_kept
 from tabard_server.startup.prelude import prepare
 from tabard_server.telemetry.logs import log_problem, set_up_logging
 

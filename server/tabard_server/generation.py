@@ -14,8 +14,9 @@ from typing import Any
 
 from tabard_registry import Registry
 from tabard_registry.state.sight import seen_by
-from tabard_server.adapters.host_cache import HostCache, Place
+from tabard_server.adapters.host_cache import HostCache
 from tabard_server.adapters.host_memory import Lease
+from tabard_server.adapters.line import Place
 from tabard_server.admission.admission import Admission
 from tabard_server.admission.pictures import NO_PICTURE, PictureReader, PictureReading
 from tabard_server.errors import (

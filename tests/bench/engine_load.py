@@ -41,6 +41,8 @@ from tabard_registry import (
     sha256_bytes,
 )
 from tabard_registry.content.storing import assemble_manifest
+from tabard_registry.intake.files.layout import forget_layouts
+from tabard_registry.intake.plans import forget_plans
 from tabard_registry.refs.names import ByVersion
 from tabard_server.adapters.disk_cache import DiskCache
 from tabard_server.adapters.host_adapter import HostAdapter, pack

@@ -59,17 +59,21 @@ def lines_of(adapter: Adapter) -> Iterator[bytes]:
 
 
 def read_channel(
-    row: Any, *, version_at: Callable[[int], Version], digest_at: Callable[[int], Digest]
+    row: Any,
+    *,
+    version: Version,
+    digest: Digest,
+    digests_at: Callable[[Sequence[int]], Sequence[Digest]],
 ) -> Channel:
     """Read one channel of a head; raises what unpacking and parsing raise."""
-    name, position, seq, below, served = row
+    name, _, seq, below, served = row
     return Channel(
         name=name,
-        digest=digest_at(position),
-        version=version_at(position),
+        digest=digest,
+        version=version,
         seq=seq,
-        below=LaterTuple(lambda: tuple(map(digest_at, below))),
-        served=LaterSet(lambda: frozenset(map(digest_at, served))),
+        below=LaterTuple(digests_at, below),
+        served=LaterSet(digests_at, served),
     )
 
 

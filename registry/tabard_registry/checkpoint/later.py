@@ -13,11 +13,13 @@ T_co = TypeVar("T_co", covariant=True)
 class LaterTuple(Sequence[T_co]):
     """Equal to the tuple that it becomes."""
 
-    __slots__ = ("_found", "_make")
+    __slots__ = ("_found", "_make", "_source")
 
-    def __init__(self, make: Callable[[], tuple[T_co, ...]]) -> None:
+    def __init__(self, make: Callable[[Any], Iterable[T_co]], source: Any) -> None:
+        """Take what makes the items, and what of."""
         # Every channel has one, and few are looked into: no more is made than must be.
         self._make = make
+        self._source = source
         self._found: tuple[T_co, ...] | None = None
 
     @overload
@@ -44,17 +46,19 @@ class LaterTuple(Sequence[T_co]):
     def _made(self) -> tuple[T_co, ...]:
         found = self._found
         if found is None:
-            found = self._found = self._make()
+            found = self._found = tuple(self._make(self._source))
         return found
 
 
 class LaterSet(AbstractSet[T_co]):
     """Equal to the frozenset that it becomes; unions with it are frozensets."""
 
-    __slots__ = ("_found", "_make")
+    __slots__ = ("_found", "_make", "_source")
 
-    def __init__(self, make: Callable[[], frozenset[T_co]]) -> None:
+    def __init__(self, make: Callable[[Any], Iterable[T_co]], source: Any) -> None:
+        """Take what makes the items, and what of."""
         self._make = make
+        self._source = source
         self._found: frozenset[T_co] | None = None
 
     def __contains__(self, item: object) -> bool:
@@ -76,5 +80,5 @@ class LaterSet(AbstractSet[T_co]):
     def _made(self) -> frozenset[T_co]:
         found = self._found
         if found is None:
-            found = self._found = self._make()
+            found = self._found = frozenset(self._make(self._source))
         return found

@@ -7,9 +7,9 @@ folded. What was read is kept with it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 from tabard_registry.checkpoint.canaries import canary_from_json
 from tabard_registry.checkpoint.codec import read_channel, read_release
@@ -19,46 +19,58 @@ from tabard_registry.checkpoint.later import LaterTuple
 from tabard_registry.refs.digest import Digest
 from tabard_registry.refs.names import AdapterName
 from tabard_registry.refs.semver import Version
+from tabard_registry.release.canary import Canary
 from tabard_registry.release.history import HistoryEntry
 from tabard_registry.release.release import Adapter, Channel, Release
 
-Read = Callable[[int], Any]
+
+class Lines(Protocol):
+    """Lines of JSON that are parsed one at a time."""
+
+    def line(self, index: int) -> Any:
+        """Parse the line of a number."""
+        ...
+
 
 _VERSIONS_KEPT_MAX = 4_096
 # Most release lines have the same few versions.
 _parse_version = lru_cache(maxsize=_VERSIONS_KEPT_MAX)(Version.parse)
 
 
-def adapter_of(read: Read, *, head: int, name: AdapterName) -> Adapter:
+def adapter_of(lines: Lines, *, head: int, name: AdapterName) -> Adapter:
     """Read the head of a release line, and no more.
 
     Args:
-        read: Parses the line of a number.
+        lines: The lines, by number.
         head: The number of the head; releases and events follow it.
         name: The release line's name, as the head has it.
     """
-    _, versions, digits, channels, texts, canaries = read(head)
+    _, versions, digits, channels, texts, canaries = lines.line(head)
     releases = _Releases(
-        read, first=head + 1, name=name, versions=versions.split(), digits=digits, texts=texts
+        lines, first=head + 1, name=name, versions=versions.split(), digits=digits, texts=texts
     )
     return Adapter(
         name=name,
         by_version=_ByVersion(releases),
         by_digest=_ByDigest(releases),
         channels=_Channels(channels, releases=releases),
-        events=LaterTuple(releases.events),
-        canaries=LaterTuple(lambda: tuple(map(canary_from_json, canaries))) if canaries else (),
+        events=LaterTuple(_Releases.events, releases),
+        canaries=LaterTuple(_canaries, canaries) if canaries else (),
     )
+
+
+def _canaries(rows: Sequence[Any]) -> Iterator[Canary]:
+    return map(canary_from_json, rows)
 
 
 class _Releases:
     """The releases of one line, each read when it is asked for."""
 
-    __slots__ = ("_digests", "_digits", "_first", "_kept", "_texts", "name", "read", "versions")
+    __slots__ = ("_digests", "_digits", "_first", "_kept", "_lines", "_texts", "name", "versions")
 
     def __init__(
         self,
-        read: Read,
+        lines: Lines,
         *,
         first: int,
         name: AdapterName,
@@ -71,7 +83,7 @@ class _Releases:
         self._digits = check_digits(digits)
         self._digests: dict[int, Digest] = {}
         self._kept: dict[int, Release] = {}
-        self.read = read
+        self._lines = lines
         self.name = name
         self.versions = versions
 
@@ -83,7 +95,7 @@ class _Releases:
         found = self._kept.get(index)
         if found is None:
             found = self._kept[index] = read_release(
-                self.read(self._first + index),
+                self._lines.line(self._first + index),
                 adapter=self.name,
                 version=self.version_at(index),
                 digest=self.digest_at(index),
@@ -103,6 +115,10 @@ class _Releases:
             found = self._digests[index] = digest_in(self._digits, index)
         return found
 
+    def digests_at(self, indices: Sequence[int]) -> tuple[Digest, ...]:
+        """Return some digests by their positions."""
+        return tuple(map(self.digest_at, indices))
+
     def position_of(self, digits: str) -> int:
         """Return the position of a digest, or -1."""
         found = self._digits.find(digits)
@@ -113,7 +129,7 @@ class _Releases:
     def events(self) -> tuple[HistoryEntry, ...]:
         """Read what happened to the line."""
         return events_from_json(
-            self.read(self._first + len(self)),
+            self._lines.line(self._first + len(self)),
             name=str(self.name),
             versions=self.versions,
             digests=[str(self.digest_at(index)) for index in range(len(self))],
@@ -180,10 +196,12 @@ class _Channels(Mapping[str, Channel]):
             return found
         for row in self._rows:
             if row[0] == name:
+                releases = self._releases
                 found = self._kept[name] = read_channel(
                     row,
-                    version_at=self._releases.version_at,
-                    digest_at=self._releases.digest_at,
+                    version=releases.version_at(row[1]),
+                    digest=releases.digest_at(row[1]),
+                    digests_at=releases.digests_at,
                 )
                 return found
         raise KeyError(name)

@@ -102,7 +102,7 @@ class PackedLines:
         return None
 
     def _read(self, position: int, *, name: AdapterName) -> Adapter:
-        return adapter_of(self.line, head=self._heads[position], name=name)
+        return adapter_of(self, head=self._heads[position], name=name)
 
 
 def _line_starts(content: bytes | bytearray, *, start: int) -> NDArray[np.int64]:

@@ -12,51 +12,19 @@ import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
 
 from tabard_server.adapters.host_memory import HostMemory, Lease
+from tabard_server.adapters.line import Line, OnFailure, OnLease, Place
 from tabard_server.engine_port.stack import HostAdapterLike, Resident
 from tabard_server.errors import TooLarge
 from tabard_server.limits import Tenants
 from tabard_server.scheduler.claims import UNSAID, Claim
-from tabard_server.scheduler.fair_queue import FairQueue, Turns
+from tabard_server.scheduler.fair_queue import Turns
 from tabard_server.scheduler.shares import Shares
 from tabard_server.telemetry.metrics import Metrics
 
 _LOOKED_AT_MAX = 256
 """Stacks at the front of the line that are looked at: those behind come nearer."""
-
-OnLease = Callable[[Lease], None]
-OnFailure = Callable[[Exception], None]
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class Place:
-    """One stack in line.
-
-    Attributes:
-        digests: What it wears.
-        rows: Images it is for.
-        claim: What it is to the others in line.
-        key: Its number in the order of coming.
-        on_lease: Told once when everything is leased.
-        on_failure: Told once when that will never be.
-        overtaken: Younger stacks that took the room it waits for.
-        is_in_line: Whether it waits yet.
-    """
-
-    digests: tuple[str, ...]
-    rows: int
-    claim: Claim
-    key: int
-    on_lease: OnLease
-    on_failure: OnFailure
-    overtaken: int = 0
-    is_in_line: bool = True
-
-    @property
-    def kind(self) -> None:
-        """All of one tenant and priority are in one line."""
 
 
 class HostCache:
@@ -99,9 +67,7 @@ class HostCache:
         self._metrics = metrics
         self._loop = asyncio.get_running_loop()
         self._memory = HostMemory(bytes_max=bytes_max, metrics=metrics, on_freed=self._note_freed)
-        self._line: FairQueue[Place] = FairQueue()
-        self._numbers = itertools.count()
-        self._wanting: dict[str, dict[Place, None]] = {}
+        self._line = Line(self._memory)
         # Whether the line is to move up already: told once, however much is given back meanwhile.
         self._is_told = False
         self._asked: dict[str, asyncio.Future[None]] = {}
@@ -122,20 +88,20 @@ class HostCache:
             digests=tuple(digests),
             rows=rows,
             claim=claim,
-            key=next(self._numbers),
+            key=self._line.next_key(),
             on_lease=on_lease,
             on_failure=on_failure,
         )
         hits = sum(digest in self._memory for digest in place.digests)
         self._metrics.adapter_cache_hits.labels(tier="host").inc(hits)
-        self._stand_in_line(place)
+        self._line.enter(place)
         self._move_up()
         return place
 
     def leave(self, place: Place) -> None:
         """Stand in line no longer; nobody is told. Idempotent. A load goes on to its end."""
         if place.is_in_line:
-            self._leave_line(place)
+            self._line.leave(place)
             self._move_up()
 
     async def acquire(self, digests: Sequence[str], *, rows: int = 0) -> Lease:
@@ -264,7 +230,7 @@ class HostCache:
                     granted.append((place, lease))
                     self._count_overtaken(waiting)
         for place, _lease in granted:
-            self._leave_line(place)
+            self._line.leave(place)
             amount = place.rows * place.claim.work / self._tenants.weights.of(place.claim.tenant)
             self._tenants_leased.note(place.claim.tenant, amount=amount)
         return granted
@@ -282,30 +248,11 @@ class HostCache:
 
     def _walks(self) -> list[Turns[Place]]:
         """Return a walk through all others, and one through background."""
-        ahead, weights = self._tenants_leased.ahead(), self._tenants.weights
-        return [
-            self._line.turns(is_background=is_background, ahead=ahead, weights=weights)
-            for is_background in (False, True)
-        ]
+        return self._line.walks(self._tenants_leased.ahead(), weights=self._tenants.weights)
 
     def _in_order(self) -> Iterator[Place]:
         """Walk through those who stand in front."""
         return itertools.islice(itertools.chain(*self._walks()), _LOOKED_AT_MAX)
-
-    def _stand_in_line(self, place: Place) -> None:
-        self._line.add(place)
-        self._memory.want(place.digests)
-        for digest in place.digests:
-            self._wanting.setdefault(digest, {})[place] = None
-
-    def _leave_line(self, place: Place) -> None:
-        self._line.remove(place)
-        self._memory.want_no_longer(place.digests)
-        place.is_in_line = False
-        for digest in set(place.digests):
-            del self._wanting[digest][place]
-            if not self._wanting[digest]:
-                del self._wanting[digest]
 
     def _may_hold(self, rows: int, *, tenant: str) -> bool:
         """Say whether a tenant may hold more; who holds nothing does not wait for the others."""
@@ -371,7 +318,7 @@ class HostCache:
 
     def _keep(self, digest: str, adapter: HostAdapterLike) -> None:
         """Put it into memory, at the cost of nobody who stands before the first who wants it."""
-        older, is_wanted = set[str](), digest in self._wanting
+        older, is_wanted = set[str](), bool(self._line.wanting(digest))
         for place in self._in_order() if is_wanted else ():
             older.update(place.digests)
             if digest in place.digests:
@@ -385,14 +332,14 @@ class HostCache:
 
     def _refuse_hopeless(self, digest: str) -> None:
         """Tell those for whom the size that is known now is too much."""
-        for place in list(self._wanting.get(digest, ())):
+        for place in self._line.wanting(digest):
             try:
                 self.require_room(place.digests, tenant=place.claim.tenant)
             except TooLarge as error:
                 self._refuse(place, error)
 
     def _fail(self, digest: str, error: Exception) -> None:
-        for place in list(self._wanting.get(digest, ())):
+        for place in self._line.wanting(digest):
             self._refuse(place, error)
         if asked := self._asked.pop(digest, None):
             asked.set_exception(error)
@@ -400,5 +347,5 @@ class HostCache:
     def _refuse(self, place: Place, error: Exception) -> None:
         # Whoever was told before may have taken others with him.
         if place.is_in_line:
-            self._leave_line(place)
+            self._line.leave(place)
             place.on_failure(error)

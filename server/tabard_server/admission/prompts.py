@@ -29,10 +29,10 @@ _MATCHES = {str(match): match for match in TOKEN_MATCHES}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadWords:
-    """What the two prompts of a request come to.
+    """What the prompts of a request come to.
 
     Attributes:
-        windows: Windows that the longer one fills.
+        windows: Windows that the longest one fills.
         violations: Everything that is wrong with them.
         away: Taught words that only the negative prompt uses.
     """
@@ -118,7 +118,7 @@ class PromptChecker:
     def read_words(
         self, drawing: Drawing, *, worn: Iterable[Worn], may_lack_words: bool = False
     ) -> ReadWords:
-        """Read the two prompts.
+        """Read the prompts of a picture and of its regions.
 
         They are written in their syntax, not too long, and every taught token occurs, unless it is
         said that it may be lacking.
@@ -154,7 +154,7 @@ class PromptChecker:
         return ReadWords(
             windows=windows,
             violations=[*violations, *unused, *slow],
-            away=used["negative_prompt"] - used["prompt"],
+            away=used.pop("negative_prompt").difference(*used.values()),
         )
 
     def _too_slow(self, drawing: Drawing, *, windows: int) -> Iterator[Violation]:

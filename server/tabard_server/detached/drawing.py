@@ -27,7 +27,7 @@ from tabard_server.detached.record import (
 from tabard_server.detached.results import Results
 from tabard_server.detached.shelf import Shelf
 from tabard_server.error_kinds import is_foreseen, refusal_of
-from tabard_server.errors import NotServing, ReadElsewhere
+from tabard_server.errors import JobNotKept, NotServing, ReadElsewhere
 from tabard_server.jobs.job import (
     Accepted,
     Done,
@@ -177,12 +177,21 @@ class Drawing:
                 if isinstance(event, Accepted):
                     job = event.job
                     if not accepted.done():
-                        held = await self._accept(event, asked, held)
+                        held = await self._accept_or_end(event, asked, held)
                         accepted.set_result(held.record)
                     continue
                 assert held is not None and job is not None, "a job is accepted first"
                 await self._take(held, event, job=job)
         return held
+
+    async def _accept_or_end(self, event: Accepted, asked: Asked, held: Held | None) -> Held:
+        """Accept a job; one that cannot be kept is drawn for nobody, and its id is free again."""
+        try:
+            return await self._accept(event, asked, held)
+        except JobNotKept as error:
+            gone = JobNotKept(str(error), hint=error.hint, retry_seconds=_STOPPED_RETRY_SECONDS)
+            self._walk.stop_where(lambda one: one.id == event.job.id, error=gone)
+            raise
 
     async def _accept(self, event: Accepted, asked: Asked, held: Held | None) -> Held:
         told = self._words.write_accepted(event)

@@ -48,6 +48,8 @@ class Forecast:
         self._least = retry_seconds_min
         self._clock = clock
         self._runs: dict[int, JobRun] = {}
+        # Of those that have images which have not begun, how many: asked whenever one begins.
+        self._waiting: dict[int, int] = {}
         self._lock = threading.Lock()
         self._last_begun_at: float | None = None
         self._took = self._expected = 0.0
@@ -56,11 +58,13 @@ class Forecast:
         """Count a job in."""
         with self._lock:
             self._runs[run.job.ticket] = run
+            self._waiting[run.job.ticket] = len(run.job.seeds)
 
     def remove(self, run: JobRun) -> None:
         """Count a job out. Idempotent."""
         with self._lock:
             self._runs.pop(run.job.ticket, None)
+            self._waiting.pop(run.job.ticket, None)
             if not self._runs:
                 # Nothing is learned of the time in which there was nothing to do.
                 self._last_begun_at = None
@@ -84,8 +88,10 @@ class Forecast:
                 self._expected = _MEMORY * self._expected + self._row_seconds(
                     drawing.size, drawing.samples, drawing.steps, work=self._work()
                 )
-            is_busy = any(one.seats.rows for one in self._runs.values())
-            self._last_begun_at = now if is_busy else None
+            left = self._waiting.pop(run.job.ticket, 1) - 1
+            if left > 0:
+                self._waiting[run.job.ticket] = left
+            self._last_begun_at = now if self._waiting else None
 
     def retry_after(self, rows: int, *, tenant: str | None) -> float:
         """Return when so many of the images that wait will have begun.

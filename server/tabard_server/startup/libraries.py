@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
-from tabard_server.late_imports import absent, import_late, replaced
+from tabard_server.startup.late_imports import absent, import_late, replaced
 
 _LIBRARIES = ("transformers", "diffusers")
 """Libraries with handlers of their own for what they log."""
@@ -72,9 +72,8 @@ def _served_only() -> Iterator[None]:
     Adapters are ours: diffusers has no use for peft. transformers' losses, for which it wants
     scipy, are for training. And one server is one machine, with a PyTorch for one.
     """
-    import torch  # noqa: PLC0415 - it comes late
-
-    with replaced(torch.distributed, "is_available", lambda: False):
+    distribution = importlib.import_module("torch.distributed")
+    with replaced(distribution, "is_available", lambda: False):
         with absent("scipy"):
             importlib.import_module("transformers.utils").is_scipy_available()
         with absent("peft"):

@@ -26,10 +26,10 @@ from tabard_server.engine_port.stack import HostAdapterLike
 from tabard_server.engine_port.work import GUIDED_SAMPLES
 from tabard_server.errors import BadSettings
 from tabard_server.judgement.pictures.encoder import Encoder
-from tabard_server.late_imports import garbage_kept
 from tabard_server.pickles.reader import examine_seal
 from tabard_server.safety.check import Classify
 from tabard_server.settings import Settings
+from tabard_server.startup.late_imports import garbage_kept
 from tabard_server.startup.libraries import import_libraries
 from tabard_server.telemetry.logs import log_event, log_problem
 from tabard_server.telemetry.metrics import Metrics

@@ -18,7 +18,8 @@ from statistics import median
 from typing import Any
 
 from tabard_server.adapters.host_adapter import HostAdapter, adapters_of
-from tabard_server.adapters.host_cache import HostCache, Place
+from tabard_server.adapters.host_cache import HostCache
+from tabard_server.adapters.line import Place
 from tabard_server.callers.caller import Caller
 from tabard_server.engine.slots.slot_table import SlotTable
 from tabard_server.engine_port.errors import EngineError

@@ -2,7 +2,7 @@
 """What a server takes until it serves: processor time on the demo base, beside diffusers alone.
 
 Each is a process of its own, on one torch thread; they take turns. diffusers loads the same folder
-as a pipeline and draws nothing. Modules are compiled once, as an installer does.
+as a pipeline and draws nothing. A first round, which compiles modules, does not count.
 """
 
 import os
@@ -31,15 +31,14 @@ Numbers = dict[str, list[float]]
 
 
 def run(*, rounds: int) -> Numbers:
-    """Return processor seconds of each process when it is ready; the first round compiles."""
+    """Return processor seconds of each process when it is ready."""
     found: Numbers = {"tabard serve": [], "diffusers alone": []}
     with TemporaryDirectory(prefix="tabard-bench-") as name:
-        compiled = Path(name, "compiled")
         for number in range(-1, rounds):
             folder = Path(name, str(number))
             folder.mkdir()
             for title, command in _commands(folder).items():
-                seconds = _seconds(command, folder=folder, compiled=compiled)
+                seconds = _seconds(command, folder=folder)
                 if number >= 0:
                     found[title].append(seconds)
     return found
@@ -67,9 +66,8 @@ def _commands(folder: Path) -> dict[str, tuple[str, ...]]:
     }
 
 
-def _seconds(command: tuple[str, ...], *, folder: Path, compiled: Path) -> float:
+def _seconds(command: tuple[str, ...], *, folder: Path) -> float:
     environment = {key: one for key, one in os.environ.items() if not key.startswith("TABARD_")}
-    environment |= {"PYTHONPYCACHEPREFIX": str(compiled)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     ready, until = folder / "ready", time.monotonic() + _PATIENCE_SECONDS
     process = subprocess.Popen(

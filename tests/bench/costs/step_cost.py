@@ -31,7 +31,8 @@ PROMISED = {
     f"{FEW}: packed to plain, merged": 0.85,
     f"{MANY}: eight different, rank {RANK}": 1.08,
     f"{MANY}: rank {LARGE_RANK}": 1.25,
-    f"{MANY}: {STACKED} stacked, rank {RANK}": 1.4,
+    f"{MANY}: {STACKED} stacked, rank {RANK}, the same": 1.4,
+    f"{MANY}: {STACKED} stacked, rank {RANK}, each its own": 1.4,
 }
 
 Seconds = dict[str, list[float]]
@@ -127,6 +128,7 @@ class _Unets:
             "merged, packed": lambda: merged("packed"),
             f"each another adapter, rank {RANK}": lambda: worn(one),
             f"each an adapter, rank {LARGE_RANK}": lambda: worn(large),
+            f"all one stack of {STACKED}, rank {RANK}": lambda: worn([stacked[0]] * samples),
             f"each a stack of {STACKED}, rank {RANK}": lambda: worn(stacked),
         }
 
@@ -150,7 +152,11 @@ def _ratios(measured: dict[str, Seconds]) -> dict[str, float]:
                 bare,
             ),
             f"rank {LARGE_RANK}": (seconds[f"each an adapter, rank {LARGE_RANK}"], bare),
-            f"{STACKED} stacked, rank {RANK}": (
+            f"{STACKED} stacked, rank {RANK}, the same": (
+                seconds[f"all one stack of {STACKED}, rank {RANK}"],
+                bare,
+            ),
+            f"{STACKED} stacked, rank {RANK}, each its own": (
                 seconds[f"each a stack of {STACKED}, rank {RANK}"],
                 bare,
             ),

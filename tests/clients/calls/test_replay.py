@@ -107,6 +107,17 @@ def test_words_are_put_in_again() -> None:
     assert (made.prompt, made.options["auto_trigger"]) == ("a {trigger}", True)
 
 
+def test_words_are_put_into_the_negative_prompt_again() -> None:
+    """That one is asked for as it was, too, wherever a release put its word there."""
+    put_in = {"prompt": "a", "auto": True, "words": [], "negative_prompt": "blur"}
+
+    made = made_of(negative_prompt="bad, blur", trigger=put_in | {"negative_words": ["bad"]})
+    plain = made_of(negative_prompt="blur", trigger={"prompt": "a", "auto": True, "words": ["x"]})
+
+    assert made.options["negative_prompt"] == "blur"
+    assert plain.options["negative_prompt"] == "blur"
+
+
 def test_controls_are_asked_for_again() -> None:
     """They stand behind the weight, as they are told."""
     (worn,) = TOLD["stack"]

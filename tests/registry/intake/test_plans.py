@@ -133,7 +133,7 @@ CHANGES: dict[str, Any] = {
     "factor is NaN": lambda t: set_all(t, factor(t), np.nan),
     "factor is infinite": lambda t: set_all(t, factor(t), np.inf),
     "factor is zero": lambda t: set_all(t, factor(t), 0.0),
-    "all is zero": lambda t: [set_all(t, k, 0.0) for k in t if not k.endswith("alpha")],
+    "all is zero": lambda t: t.update({k: x * 0 for k, x in t.items() if not k.endswith("alpha")}),
     "nothing": lambda t: None,
 }
 

@@ -4,12 +4,14 @@
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tabard_registry import TokenVectors
 from tabard_server.admission.prompts import PromptChecker
 from tabard_server.engine_port.drawing import WantedDrawing
 from tabard_server.engine_port.prompt_style import PromptStyle
+from tabard_server.engine_port.regions import Region
 from tabard_server.engine_port.work import Work
 from tabard_server.errors import Violation
 from tabard_server.jobs.job import Worn
@@ -157,6 +159,25 @@ def test_only_words_alone_must_be_used(kind: str, reasons: list[str]) -> None:
     assert (away.violations, away.away) == ([], {"<plum>"})
     lacking = checker().read_words(drawing(prompt="a circle"), worn=(worn,), may_lack_words=True)
     assert (lacking.windows, lacking.violations) == (1, [])
+
+
+def test_word_of_a_region_is_not_only_kept_away_from() -> None:
+    """A region that has a prompt of its own draws it, whatever the prompt of the picture says."""
+    tokens = (TokenVectors(token="<plum>", component="text_encoder", count=2),)
+    taught = replace(release("acme/ink"), kind="textual_inversion", tokens=tokens)
+    worn = Worn(ref="r", release=taught, weight=1.0)
+    region = Region(
+        name="left",
+        shares=np.ones((1, 1)),
+        prompt="a <plum>",
+        boxes="0,0,0.5,1",
+        has_own_prompt=True,
+    )
+    asked = drawing(prompt="a", negative_prompt="<plum>")
+
+    drawn = checker().read_words(replace(asked, regions=(region,)), worn=(worn,))
+
+    assert (drawn.violations, drawn.away) == ([], frozenset())
 
 
 @pytest.mark.parametrize(("guidance_scale", "is_refused"), [(5.0, True), (1.0, False)])

@@ -6,6 +6,8 @@ import math
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tabard_server.admission.walks import WalkReader
 from tabard_server.engine_port.drawing import WantedDrawing
@@ -201,3 +203,50 @@ def test_heun_counts_its_steps_twice_over_a_picture() -> None:
 def test_names_that_mean_nothing(field: str, value: str, reason: str) -> None:
     """Are refused at their field."""
     assert refusal(**{field: value}) == (field, reason)
+
+
+WORDS = st.sampled_from(
+    (
+        *(*SAMPLERS, *SCHEDULES, *TIMESTEP_SPACINGS),
+        *("DPM++", "2M", "SDE", "Euler", "a", "Karras", "Exponential", "SGM", "Uniform", "DDIM"),
+    )
+)
+SPELLINGS = st.text(max_size=20) | st.lists(WORDS, max_size=4).map(" ".join)
+
+
+@given(sampler=SPELLINGS, schedule=SPELLINGS, spacing=SPELLINGS)
+def test_any_spelling_is_read_or_refused_at_its_field(
+    sampler: str, schedule: str, spacing: str
+) -> None:
+    """With what can be said instead; and what was read is read again as it is."""
+    said = {"sampler": sampler, "schedule": schedule, "timestep_spacing": spacing}
+
+    try:
+        found, walk = read(**said)
+    except InvalidRequest as refused:
+        assert all(one.field in said and one.reason and one.hint for one in refused.violations)
+    else:
+        again = {"schedule": walk.schedule, "timestep_spacing": walk.timestep_spacing}
+        assert read(sampler=found, **again) == (found, walk)
+
+
+@given(
+    timesteps=st.lists(st.integers(-2, 1002), max_size=6).map(tuple),
+    sigmas=st.lists(st.floats(), max_size=6).map(tuple),
+    steps=st.none() | st.integers(1, 6),
+)
+def test_any_list_falls_or_is_refused_at_its_field(
+    timesteps: tuple[int, ...], sigmas: tuple[float, ...], steps: int | None
+) -> None:
+    """No list that rises, repeats itself or is of another length is ever walked."""
+    for name, listed in (("timesteps", timesteps), ("sigmas", sigmas)):
+        try:
+            _, walk = read(sampler="euler", steps=steps, **{name: listed})
+        except InvalidRequest as refused:
+            fields = {one.field.partition("[")[0] for one in refused.violations}
+            assert fields <= {name, "num_inference_steps"}
+        else:
+            assert getattr(walk, name) == listed
+            assert all(high > low for high, low in itertools.pairwise(listed))
+            length = len(listed) - (name == "sigmas")
+            assert not listed or steps in (None, length)

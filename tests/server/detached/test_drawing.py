@@ -13,7 +13,7 @@ from tabard_server.detached.folder import JobFolder
 from tabard_server.detached.results import Results
 from tabard_server.errors import JobNotKept
 from tests.server.fakes import FakeEngine
-from tests.server.harness import Request, refusal_of, serving, until
+from tests.server.harness import Request, refusal_of, serving, small_limits, until
 from tests.server.rpc.jobs.detaching import FAILED, detach, ended, job_of
 
 
@@ -27,15 +27,21 @@ def test_job_that_cannot_be_kept_is_refused(
     """Nobody is given an id that stands for nothing, and nothing is drawn for it."""
     engine = FakeEngine()
     engine.hold_steps()
-    monkeypatch.setattr(JobFolder, "begin", _full)
+    # Nobody waits for what a caller who has gone might come back for.
+    limits = small_limits(request_grace_seconds=3_600.0)
 
     async def walk() -> None:
-        async with serving(tmp_path, engine=engine) as server:
+        async with serving(tmp_path, engine=engine, limits=limits) as server:
             request = Request(prompt="x", request_id="mine", detach=Detach())
-            refusal = await refusal_of(server.generation.Generate(request))
+            with monkeypatch.context() as patched:
+                patched.setattr(JobFolder, "begin", _full)
+                refusal = await refusal_of(server.generation.Generate(request))
             listed = (await server.jobs.ListJobs(pb.ListJobsRequest())).jobs
             assert (refusal.reason, len(listed)) == ("JOB_NOT_KEPT", 0)
+            await until(lambda: not server.app.generation.jobs_left)
             engine.let_go()
+            again = await detach(server, request_id="mine")
+            assert len((await ended(server, again.job_id)).images) == 1
 
     asyncio.run(walk())
 

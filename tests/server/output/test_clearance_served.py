@@ -117,7 +117,8 @@ def test_images_of_jobs_are_signed_where_they_are_kept(tmp_path: Path, issued: I
     asyncio.run(walk())
 
 
-def test_signed_image_is_made_again(tmp_path: Path, issued: Issued) -> None:
+@pytest.mark.parametrize("kind", ["png", "jpeg", "webp"])
+def test_signed_image_is_made_again(tmp_path: Path, issued: Issued, kind: Any) -> None:
     """Its provenance is read past the manifest; of equal pixels the packing alone differs."""
 
     async def walk() -> None:
@@ -125,7 +126,8 @@ def test_signed_image_is_made_again(tmp_path: Path, issued: Issued) -> None:
             serving(tmp_path, c2pa=issued.settings) as server,
             AsyncClient(server.address) as client,
         ):
-            image = (await client.generate("x", deterministic=True, **SAID)).images[0]
+            said = {"deterministic": True, "image_format": kind} | SAID
+            image = (await client.generate("x", **said)).images[0]
             again = await client.replay(image.content)
 
         assert (again.outcome, again.is_faithful) == ("same_pixels", True)

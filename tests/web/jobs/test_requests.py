@@ -6,7 +6,7 @@ import base64
 import pytest
 from pydantic import ValidationError
 
-from tabard import GenerateOptions
+from tabard import GenerateOptions, Region
 from tabard_web.jobs.requests import JobRequest
 
 
@@ -33,3 +33,26 @@ def test_pictures_are_base64() -> None:
     assert asked.options["image"] == b"png"
     with pytest.raises(ValidationError):
         JobRequest(prompt="a", mask_image="none!")
+
+
+def test_regions_are_those_of_the_sdk() -> None:
+    """Of boxes or of a mask, with a prompt or without; what they do not have is refused."""
+    mask = base64.b64encode(b"png").decode()
+
+    asked = JobRequest.model_validate(
+        {
+            "prompt": "a",
+            "regions": [
+                {"name": "left", "boxes": "0,0,0.5,1"},
+                {"name": "hat", "mask": mask, "prompt": ""},
+            ],
+        }
+    )
+
+    assert asked.options["regions"] == (
+        Region(name="left", boxes="0,0,0.5,1"),
+        Region(name="hat", mask=b"png", prompt=""),
+    )
+    assert "regions" not in JobRequest(prompt="a").options
+    with pytest.raises(ValidationError):
+        JobRequest.model_validate({"prompt": "a", "regions": [{"name": "left", "box": "0,0,1,1"}]})

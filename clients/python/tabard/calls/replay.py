@@ -98,7 +98,7 @@ def replay(
     content = read_picture(picture, name="picture")
     document = provenance_of(content)
     try:
-        options, prompt = _options(document), _prompt(document)
+        options, prompt = _options(document), _asked(document, "prompt")
         options |= _written(document, content)
     except (KeyError, TypeError, ValueError) as error:
         raise _unreadable(f"what this file says of itself cannot be: {_short(error)}") from error
@@ -181,7 +181,7 @@ def _options(document: Mapping[str, Any]) -> dict[str, Any]:
         "seed": _whole(document, "seed"),
         "num_images": 1,
         "guidance_scale": _number(document, "guidance_scale"),
-        "negative_prompt": _text(document, "negative_prompt"),
+        "negative_prompt": _asked(document, "negative_prompt"),
         "width": _whole(document, "width"),
         "height": _whole(document, "height"),
         "sampler": _text(document, "sampler"),
@@ -214,9 +214,10 @@ def _options(document: Mapping[str, Any]) -> dict[str, Any]:
     return options
 
 
-def _prompt(document: Mapping[str, Any]) -> str:
-    """Return the prompt as it was asked for: words that were put in are put in again."""
-    return _text(_typed(document, "trigger", dict) if "trigger" in document else document, "prompt")
+def _asked(document: Mapping[str, Any], name: str) -> str:
+    """Return a prompt as it was asked for: words that were put in are put in again."""
+    put_in = _typed(document, "trigger", dict) if "trigger" in document else {}
+    return _text(put_in if name in put_in else document, name)
 
 
 def _adapters(document: Mapping[str, Any]) -> list[str]:
@@ -253,7 +254,7 @@ def _regions(
             for name, one in said.items()
         }
     except (KeyError, TypeError, ValueError) as error:
-        raise _unreadable(f"what this PNG says of itself cannot be: {_short(error)}") from error
+        raise _unreadable(f"what this file says of itself cannot be: {_short(error)}") from error
     for name in dict.fromkeys((*said, *masks)):
         field = f"region_masks[{name!r}]"
         told = {field: said.get(name, {}).get("mask")}

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from tabard import GenerateOptions
+from tabard import GenerateOptions, Region
 from tabard_web.options import options_of
 from tabard_web.texts import Text
 
@@ -32,6 +32,30 @@ def _decoded(text: str) -> str:
 Picture = Annotated[str, AfterValidator(_decoded)]
 """The file of a picture, as base64."""
 Pair = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]]
+
+
+class JobRegion(BaseModel):
+    """A part of the picture.
+
+    Attributes:
+        name: By which adapters say that they are worn there.
+        boxes: `left,top,right,bottom` in shares of the picture, with `/` between several.
+        mask: White is the region; of the size that is drawn, as base64.
+        prompt: What to draw there; left out: what is drawn everywhere.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Text
+    boxes: Text = ""
+    mask: Picture | None = None
+    prompt: Text | None = None
+
+    @property
+    def region(self) -> Region:
+        """The same, as the SDK takes it."""
+        mask = None if self.mask is None else base64.b64decode(self.mask)
+        return Region(name=self.name, boxes=self.boxes, mask=mask, prompt=self.prompt)
 
 
 class JobRequest(BaseModel):
@@ -68,6 +92,7 @@ class JobRequest(BaseModel):
         image: Begin from this picture, as base64.
         strength: How much of it is redrawn.
         mask_image: Where it is redrawn (white), as base64.
+        regions: Parts of the picture in which adapters are worn, or which have prompts, apart.
         original_size: SDXL: `[height, width]` that the picture shall seem to come from.
         crops_coords_top_left: SDXL: `[y, x]`, from where in that it shall seem to be cut.
         target_size: SDXL: `[height, width]` that it shall seem to have.
@@ -107,6 +132,7 @@ class JobRequest(BaseModel):
     image: Picture | None = None
     strength: float | None = None
     mask_image: Picture | None = None
+    regions: Annotated[tuple[JobRegion, ...], Field(max_length=64)] = ()
     original_size: Pair | None = None
     crops_coords_top_left: Pair | None = None
     target_size: Pair | None = None
@@ -132,4 +158,5 @@ class JobRequest(BaseModel):
         for name in ("image", "mask_image"):
             if said[name] is not None:
                 said[name] = base64.b64decode(said[name])
+        said["regions"] = tuple(one.region for one in self.regions)
         return options_of(said)

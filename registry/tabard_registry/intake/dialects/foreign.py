@@ -237,8 +237,9 @@ def find_foreign(
         return _lorm(biases, name=name)
     formats = [known for known in _FORMATS if known.what != _OF_SDXL or not _is_large(profile)]
     # Asking once for all of them is what most files need: none of their keys is foreign.
-    is_any = re.compile(_joined(formats))
-    foreign = list(filter(is_any.match, keys))
+    begins = re.compile("|".join(known.begins for known in formats if known.begins)).match
+    holds = re.compile("|".join(known.holds for known in formats if known.holds)).search
+    foreign = [key for key in keys if begins(key) or holds(key)]
     for known in formats if foreign else ():
         pattern = re.compile(known.pattern)
         if hits := tuple(filter(pattern.match, foreign)):
@@ -260,12 +261,6 @@ def _lorm(biases: tuple[str, ...], *, name: str) -> Problem:
         remedy="Train it as a LoRA: `type: lora` in its network.",
         keys=biases,
     )
-
-
-def _joined(formats: Iterable[_Format]) -> str:
-    begins = "|".join(known.begins for known in formats if known.begins)
-    holds = "|".join(known.holds for known in formats if known.holds)
-    return f"{begins}|.*(?:{holds})"
 
 
 def _is_large(profile: BaseProfile) -> bool:

@@ -68,7 +68,15 @@ def bind_rows(
         rank_buckets: Sizes that the rank axis is padded to.
         gathered_bytes_max: Bytes that may be kept for batches that step again, and for scratch.
     """
-    key = (_key(stacks), samples_per_row, is_everywhere)
+    worn_by_row = _key(stacks)
+    if not is_everywhere and len(set(worn_by_row)) == 1:
+        # Rows that are dressed alike are one row of more samples: gathered once, larger products.
+        samples_per_row, stacks, worn_by_row = (
+            samples_per_row * len(stacks),
+            stacks[:1],
+            worn_by_row[:1],
+        )
+    key = (worn_by_row, samples_per_row, is_everywhere)
     if key in binding.kept:
         binding.wear(binding.kept[key], key=key)
         return

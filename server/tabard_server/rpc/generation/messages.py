@@ -92,7 +92,10 @@ def read_request(
             crop_top_left=_read_corner(message.crop_top_left) if said("crop_top_left") else None,
             target_size=_read_size(message.target_size) if said("target_size") else None,
         ),
-        adapters=tuple(map(_read_adapter, message.adapters)),
+        adapters=tuple(
+            _read_adapter(one, field=f"adapters[{index}]")
+            for index, one in enumerate(message.adapters)
+        ),
         seed=message.seed if said("seed") else None,
         images=message.num_images if said("num_images") else None,
         is_deterministic=message.deterministic,
@@ -149,13 +152,14 @@ def _named(enum: EnumDescriptor, number: int) -> str:
     return str(number) if name is None else name
 
 
-def _read_adapter(message: adapter_pb2.WeightedRef) -> WantedAdapter:
-    weight = message.weight if message.HasField("weight") else None
-    controls = _read_controls(message.controls) if message.HasField("controls") else NOTHING_SAID
+def _read_adapter(message: adapter_pb2.WeightedRef, *, field: str) -> WantedAdapter:
+    weight, controls = message.weight if message.HasField("weight") else None, NOTHING_SAID
+    if message.HasField("controls"):
+        controls = _read_controls(message.controls, field=field)
     return WantedAdapter(ref=message.ref, weight=weight, controls=controls)
 
 
-def _read_controls(message: adapter_pb2.AdapterControls) -> SaidControls:
+def _read_controls(message: adapter_pb2.AdapterControls, *, field: str) -> SaidControls:
     def said(name: str) -> float | None:
         return getattr(message, name) if message.HasField(name) else None
 
@@ -164,7 +168,7 @@ def _read_controls(message: adapter_pb2.AdapterControls) -> SaidControls:
     if unet is not None:
         if points:
             raise invalid(
-                "adapters",
+                field,
                 "an adapter has points, and a weight of the UNet beside them",
                 reason="CONTROL_CONTRADICTED",
                 hint="say one of the two",
@@ -175,7 +179,7 @@ def _read_controls(message: adapter_pb2.AdapterControls) -> SaidControls:
         unet=points,
         start=said("start"),
         end=said("end"),
-        region=message.region and read_region(message.region, place_of="adapters"),
+        region=message.region and read_region(message.region, place_of=field),
         blocks=tuple((one.block, one.weight) for one in message.blocks),
         block_weights=tuple(message.block_weights),
     )

@@ -167,3 +167,30 @@ def test_what_is_not_kept_shares_memory(
         assert bool(binding.scratch) == (not room and bool(scratch))
 
     assert all(torch.equal(found, seen[0]) for found in seen)
+
+
+def test_rows_dressed_alike_are_gathered_once(block: Block) -> None:
+    """They are one row of more samples, and come out as each by itself."""
+    binding, found = Binding(), []
+    table = SlotTable(slotted(block, binding), rank_rows=RANK_ROWS)
+    slots = table.acquire([adapter_for(block, name=n, rank=2, axis="outputs") for n in ("a", "b")])
+    alike = [(slots[0], (0.7,)), (slots[1], (0.3,))]
+    x = torch.randn(6, 4, 6, 6)
+
+    for stacks in ([alike] * 3, [alike, alike, alike[:1]]):
+        bind_rows(
+            binding,
+            stacks=stacks,
+            samples_per_row=2,
+            device=torch.device("cpu"),
+            dtype=torch.float32,
+        )
+        assert binding.worn is not None
+        with torch.inference_mode():
+            found.append((len(binding.worn.index), block(x)))
+        binding.clear()
+
+    (once, together), (thrice, apart) = found
+    assert (once, thrice) == (1, 3)
+    torch.testing.assert_close(together[:4], apart[:4])
+    assert not torch.allclose(together[4:], apart[4:])

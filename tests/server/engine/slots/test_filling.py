@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from tabard_server.adapters.host_adapter import HostAdapter, PackedLayer, lay_out
-from tabard_server.engine.slots.filling import empty_layers, fill_layers
+from tabard_server.engine.slots.filling import Ways, empty_layers, fill_layers
 from tabard_server.engine.slots.magnitudes import MagnitudeCache, measure
 from tabard_server.engine.slots.slotted_layers import Binding, SlottedLayer, add_slots
 
@@ -50,6 +50,24 @@ def test_any_free_rows_hold_an_adapter(rows: list[int]) -> None:
     empty_layers([layer], rows=tuple(rows))
     assert not layer.slot_down.any()
     assert not layer.slot_up.any()
+
+
+@given(st.lists(st.sampled_from([(1, 2, 3), (2, 3, 5), (4,), (1, 3)]), min_size=2, max_size=6))
+def test_known_way_leads_to_the_same_rows(turns: list[tuple[int, ...]]) -> None:
+    """Filled again by what is kept, into any rows in any order: the same bits as the first time."""
+    layer, ways = slotted(), Ways()
+    for turn, rows in enumerate(turns):
+        torch.manual_seed(turn)
+        packed = PackedLayer(down=torch.randn(len(rows), 6), up=torch.randn(len(rows), 5))
+        worn = lay_out({KEY: packed}, digest=str(turn))
+
+        fill_layers(worn, layers={KEY: layer}, ranks=rows, magnitudes=(), ways=ways)
+
+        assert torch.equal(layer.slot_down[list(rows)], packed.down)
+        assert torch.equal(layer.slot_up[list(rows)], packed.up)
+        others = [row for row in range(ROWS) if row not in rows]
+        assert not layer.slot_down[others].any() and not layer.slot_up[others].any()
+        empty_layers([layer], rows=rows)
 
 
 @pytest.mark.parametrize("axis", ["inputs", "outputs"])

@@ -189,7 +189,11 @@ def evidence_requests() -> Requests:
         ),
     }
     lookup = evidence.LookupPictureRequest(image=picture()).SerializeToString()
-    return {"lookup": (f"{EVIDENCE}/LookupPicture", (lookup,), "OK")} | {
+    filed = evidence.FileReviewRequest(ref=ref, reason="🎨" * 2_000).SerializeToString()
+    return {
+        "lookup": (f"{EVIDENCE}/LookupPicture", (lookup,), "OK"),
+        "file": (f"{EVIDENCE}/FileReview", (filed,), "NOT_FOUND"),
+    } | {
         name: (
             f"{EVIDENCE}/{name}",
             tuple(one.SerializeToString() for one in sent),
@@ -255,6 +259,7 @@ def legal_requests() -> Requests:
         f"{REGISTRY}/GetAdapter": pb.GetAdapterRequest(adapter="acme/long"),
         f"{REGISTRY}/Watch": pb.WatchRequest(from_seq=1),
         f"{OPERATIONS}/GetStatus": operations.GetStatusRequest(),
+        f"{OPERATIONS}/ListReplicas": operations.ListReplicasRequest(),
         **identity_requests(),
     }.items():
         requests[path] = path, (message.SerializeToString(),), "OK"
@@ -342,10 +347,7 @@ def illegal_requests() -> Requests:
         "prompt again and again": (GENERATE, b"\x0a\x00" * many),
         "unknown fields": (GENERATE, b"\xf8\x3f" * many),
         "members": (f"{REGISTRY}/PublishRecipe", b"\x12\x00" * many),
-        "words of a recipe": (
-            f"{REGISTRY}/PublishRecipe",
-            pb.PublishRecipeRequest(draft=words),
-        ),
+        "words of a recipe": (f"{REGISTRY}/PublishRecipe", pb.PublishRecipeRequest(draft=words)),
         "words of a release": (f"{REGISTRY}/Publish", pb.PublishRequest(draft=words)),
         "long question": (f"{REGISTRY}/Search", pb.SearchRequest(words="a " * 10**6)),
     }

@@ -115,7 +115,7 @@ CASES = (
     ),
     Case(
         reason="CONTROL_CONTRADICTED",
-        at="adapters",
+        at="adapters[0]",
         request={
             "adapters": [
                 {"ref": "acme/ink", "controls": {"unet": 1.0, "points": [{"weight": 1.0}]}}

@@ -154,7 +154,7 @@ REFUSED: tuple[tuple[dict[str, Any], str, str], ...] = (
     (
         {"adapters": [{"ref": "acme/ink", "controls": {"region": "0,0,1"}}]},
         "CONTROL_MALFORMED",
-        "adapters",
+        "adapters[0]",
     ),
     ({"regions": [{"name": "a", "boxes": "0,0,1,1"}]}, "REGION_UNUSED", "regions[0]"),
     ({"regions": [{"name": "a", "prompt": "x"}]}, "REGION_EMPTY", "regions[0]"),

@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from tabard.cli.commands.generate.regions import put_regions, split_masks
@@ -58,6 +60,19 @@ def test_what_means_nothing_is_refused(
     """Before anything is sent."""
     with pytest.raises(click.UsageError, match=told):
         regions_of(*regions, prompts=prompts)
+
+
+@given(text=st.text(max_size=30) | st.from_regex(r"[a-z_=0-9.,/+ -]{0,20}", fullmatch=True))
+def test_any_text_is_a_region_or_refused(text: str) -> None:
+    """A refusal shows it; what is taken says the same again."""
+    try:
+        (region,) = regions_of(text)
+    except click.UsageError as refused:
+        assert repr(text) in str(refused)
+    else:
+        where = text.partition("=")[2]
+        assert text.startswith(f"{region.name}=")
+        assert (region.boxes, region.mask) in ((where, None), ("", Path(where)))
 
 
 def test_masks_are_told_apart_by_a_name(tmp_path: Path) -> None:

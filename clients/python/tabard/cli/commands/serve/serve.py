@@ -101,7 +101,7 @@ def serve(
         )
         quieten_libraries(loaded.base)
         registry: Any = importlib.import_module("tabard_registry")
-        late: Any = importlib.import_module("tabard_server.late_imports")
+        late: Any = importlib.import_module("tabard_server.startup.late_imports")
         with late.garbage_kept():
             app: Any = importlib.import_module("tabard_server.serving")
         process: Any = importlib.import_module("tabard_server.life.process")

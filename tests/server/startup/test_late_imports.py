@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from tabard_server.late_imports import absent, garbage_kept, import_late, replaced
+from tabard_server.startup.late_imports import absent, garbage_kept, import_late, replaced
 
 
 @pytest.fixture
