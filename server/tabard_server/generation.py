@@ -351,9 +351,12 @@ class Generation:
         self._end_waiting(run)
 
     def _end_waiting(self, run: JobRun) -> None:
+        self._leave_line(run)
+        self._loop.wake()
+
+    def _leave_line(self, run: JobRun) -> None:
         if place := self._places.pop(run.job.ticket, None):
             self._cache.leave(place)
-        self._loop.wake()
 
     def _count(self, error: Exception, spec: JobSpec) -> Exception:
         """Count a refusal before admission, and return it."""
@@ -388,6 +391,7 @@ class Generation:
         for timers in (self._timers, self._graces):
             if timer := timers.pop(run.job.ticket, None):
                 timer.cancel()
+        self._leave_line(run)
         if trace is not None:
             trace.end(run, outcome=outcome)
         self._book.end(entry, outcome=outcome, error=run.error and bare(run.error))

@@ -2,6 +2,7 @@
 """Whole requests over real gRPC: events, stacks, batches, cancellation, deadlines, failures."""
 
 import asyncio
+import gc
 import threading
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ import numpy as np
 import pytest
 
 from tabard.v1 import generation_service_pb2_grpc
+from tabard_server.engine_port.errors import EngineError
 from tabard_server.engine_port.memory import MemoryPlan, PassBytes
 from tabard_server.engine_port.work import Curve, Estimate, Work
+from tabard_server.jobs.run import JobRun
 from tabard_server.limits import Limits
 from tests.server.engine_port.known_work import HUGE, LARGE, WORK
 from tests.server.fakes import FakeEngine, FakePromptReader
@@ -54,6 +57,28 @@ def test_cancelled_call_frees_its_rows(tmp_path: Path) -> None:
             assert len(engine.batches) <= 2
             assert server.app.room.depth == 0
             assert server.app.cache.residents()[0].leases == 0
+
+    asyncio.run(walk())
+
+
+def test_nothing_is_kept_of_jobs_that_ended(tmp_path: Path) -> None:
+    """Whether they were drawn or failed: a server that lives for weeks has many of them."""
+    engine = FakeEngine()
+
+    async def walk() -> None:
+        async with serving(tmp_path, engine=engine) as server:
+            await server.publish("acme/ink")
+            await server.promote("acme/ink@1.0.0")
+            for _ in range(3):
+                await server.generate("x", adapters=["acme/ink"])
+            engine.break_row = lambda _row: EngineError("broken")
+            await refusal_of(server.generate("x", adapters=["acme/ink"]))
+            await until(lambda: server.app.generation.jobs_left == 0)
+            gc.collect()
+            kept = [one for one in gc.get_objects() if type(one) is JobRun]
+
+            # The last one may still be on its way out.
+            assert len(kept) <= 1
 
     asyncio.run(walk())
 
