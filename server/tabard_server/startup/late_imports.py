@@ -15,24 +15,18 @@ from types import ModuleType
 from typing import Any
 
 _LOADING = threading.RLock()
-_AFTER = "__runs_after__"
 
 
-def import_late(name: str, *, after: str = "", **meanwhile: Any) -> None:
+def import_late(name: str) -> None:
     """Put off what a package does when it is imported; its submodules can be had before.
 
-    One that is imported already, or is not installed, stays as it is.
-
-    Args:
-        name: Of the package.
-        after: Another one that runs before it does: the two import each other.
-        meanwhile: What some of its names mean before it is there.
+    One that is imported already, or is not installed, stays as it is. It must be one of which
+    nobody asks a name of the import system's kind, like `__version__`, before any other.
     """
     if name in sys.modules or (spec := find_spec(name)) is None:
         return
     module = module_from_spec(spec)
     module.__class__ = _Late
-    vars(module).update(meanwhile, **{_AFTER: after})
     sys.modules[name] = module
     # As the import system does once a submodule is there.
     parent, _dot, child = name.rpartition(".")
@@ -88,14 +82,12 @@ class _Late(ModuleType):
             # The import system asks for these on its way to a submodule, or to a name we have.
             raise AttributeError(name)
         with _LOADING:
-            if after := vars(self).pop(_AFTER, ""):
-                _run(sys.modules[after])
             _run(self)
         return getattr(self, name)
 
 
 def _run(module: ModuleType) -> None:
-    # Another thread may have been first, or the one that runs before it.
+    # Another thread may have been first.
     if type(module) is _Late:
         # From here on it is as any other.
         object.__setattr__(module, "__class__", ModuleType)

@@ -13,12 +13,14 @@ from tests.clients.cli.conftest import Tabard
 from tests.clients.fakes.server import FakeServer
 from tests.clients.fakes.state import FakeStatus
 
-ELSEWHERE = {"prompt", "preview_every"}
-"""An argument, and what no option sets."""
+ELSEWHERE = {"prompt", "preview_every", "without_progress"}
+"""An argument, and what no option sets: whether anybody looks on is seen."""
 OURS = {"timeout", "sheet", "out", "patience", "json", "quiet", "verbose"} | {
     *("address", "profile", "token-file", "tls-ca"),
     # Of a job that nobody waits for: where its images go, and who is told.
     *("namespace", "webhook"),
+    # What a region's own prompt is: a part of `regions`.
+    "region-prompt",
 }
 """Options of `generate` that are no field of a request."""
 

@@ -117,8 +117,8 @@ def test_img2img_keeps_what_the_mask_covers(tool: webuiapi.WebUIApi, styled_clie
         ({"subseed_strength": 0.5}, "subseed_strength"),
         ({"styles": ["mine"]}, "styles"),
         ({"eta": 0.5}, "eta"),
-        ({"scheduler": "Exponential"}, "scheduler"),
-        ({"sampler_name": "DPM++ 2M SDE"}, "scheduler"),
+        ({"scheduler": "Turbo"}, "schedule"),
+        ({"sampler_name": "LCM", "scheduler": "Karras"}, "schedule"),
         ({"script_name": "X/Y/Z plot"}, "script_name"),
         ({"alwayson_scripts": {"ControlNet": {"args": [{"model": "a"}]}}}, "alwayson_scripts"),
         ({"override_settings": {"sd_model_checkpoint": "other"}}, "sd_model_checkpoint"),
@@ -132,7 +132,7 @@ def test_what_changes_the_image_is_refused_by_name(
 ) -> None:
     """It is never passed over."""
     with pytest.raises(RuntimeError, match=name) as refused:
-        tool.txt2img(prompt="a cat", **said)
+        tool.txt2img(prompt="a cat", **{"width": 64, "height": 64} | said)
 
     assert refused.value.args[0] == 400
     assert {"error", "detail", "body", "errors"} == {*json.loads(refused.value.args[1])}
@@ -176,17 +176,19 @@ def test_lists_name_what_can_be_asked_for(tool: webuiapi.WebUIApi) -> None:
     loras = {one["name"]: one for one in tool.get_loras()}
 
     assert {"Euler a", "DPM++ 2M", "DPM++ 2M Karras", "DDIM"} <= {*samplers}
-    assert [one["name"] for one in tool.get_schedulers()] == ["automatic", "uniform", "karras"]
+    assert {"automatic", "normal", "karras", "exponential", "sgm_uniform"} <= {
+        one["name"] for one in tool.get_schedulers()
+    }
     assert {"acme/ink", "acme/ink@beta", "acme/pen", "other/pen"} <= {*loras}
     assert (loras["acme/ink"]["alias"], loras["acme/pen"]["alias"]) == ("ink", "acme/pen")
     assert "acme/plum" not in loras
-    assert tool.get_embeddings()["loaded"]["acme/plum"]["vectors"] == 2
+    assert tool.get_embeddings()["loaded"]["embedding:acme/plum"]["vectors"] == 2
 
 
 def test_listed_samplers_can_be_asked_for(tool: webuiapi.WebUIApi) -> None:
     """By the names that they are listed under, with the schedule that is in the name."""
     for name in (one["name"] for one in tool.get_samplers()):
-        schedule = "karras" if name.endswith("Karras") else "uniform"
+        schedule = "karras" if name.endswith("Karras") else "automatic"
         said = {"sampler_name": name, "scheduler": schedule, "eta": None, "steps": 4}
         answer = tool.txt2img(prompt="a", width=64, height=64, **said)
 

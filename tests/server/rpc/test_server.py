@@ -14,7 +14,10 @@ def test_message_too_large_is_refused(tmp_path: Path) -> None:
 
     async def walk() -> grpc.StatusCode:
         limits = small_limits(
-            message_bytes_max=1 << 20, picture_bytes_max=1 << 10, prompt_chars_max=1 << 10
+            message_bytes_max=1 << 20,
+            picture_bytes_max=1 << 10,
+            region_mask_bytes_max=1 << 10,
+            prompt_chars_max=1 << 10,
         )
         async with serving(tmp_path, limits=limits) as server:
             call = server.generation.Generate(Request(prompt="x" * (1 << 20)))

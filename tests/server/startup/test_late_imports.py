@@ -62,15 +62,6 @@ def test_everything_of_a_package_is_everything(late: str) -> None:
     assert (found["whole"], found["half"]) == (42, 21)
 
 
-def test_name_means_something_meanwhile(late: str) -> None:
-    """Until another name is asked for: from then on all are the package's own."""
-    import_late(late, half=1)
-    module = importlib.import_module(late)
-
-    assert (module.half, ran()) == (1, 0)
-    assert (module.whole, module.half) == (42, 21)
-
-
 def test_missing_name_is_missing(late: str) -> None:
     """As of any package."""
     import_late(late)

@@ -50,8 +50,11 @@ def test_format_is_the_servers_to_write() -> None:
 
 
 def test_every_scalar_of_the_sdk_can_be_said() -> None:
-    """What the SDK can say of an image, this door can; but for what only SDXL is told."""
-    own = {"adapters", "num_images", "width", "height", "image", "mask_image"}
+    """What the SDK can say of an image, this door can; but for what only SDXL is told.
+
+    Regions are said behind the refs of a model.
+    """
+    own = {"adapters", "num_images", "width", "height", "image", "mask_image", "regions"}
     own |= {"image_format", "image_quality"}
     sdxl = {"original_size", "crops_coords_top_left", "target_size"}
 
