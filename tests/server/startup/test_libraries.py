@@ -16,7 +16,7 @@ from tabard_server.startup.libraries import import_libraries
 ROOT = Path(__file__).parents[3]
 UNSERVED = (
     "peft",
-    *("torch._inductor", "scipy.stats._stats_py", "scipy.integrate._quadrature", "scipy.optimize"),
+    *("scipy.stats._stats_py", "scipy.integrate._quadrature", "scipy.optimize"),
     "diffusers.models.transformers.transformer_flux",
     "diffusers.models.unets.unet_3d_condition",
 )
