@@ -22,7 +22,7 @@ from tabard_server.admission.pictures import NO_PICTURE, PictureReading
 from tabard_server.admission.prompts import PromptChecker
 from tabard_server.admission.regions.reader import RegionReader
 from tabard_server.admission.stack import Stacker
-from tabard_server.admission.triggers import put_triggers, refuse_trigger
+from tabard_server.admission.triggers import put_triggers, refuse_trigger, under_prompt
 from tabard_server.admission.walks import WalkReader
 from tabard_server.engine_port.drawing import WantedDrawing
 from tabard_server.errors import InvalidRequest, OutOfTime, ServerError, Violation
@@ -139,10 +139,11 @@ class Admission:
             sampler, walk = self._walks.read(wanted)
             _refuse(self._bounds.check(replace(spec, wanted=wanted), picture_size=reading.size))
         words = _plain_words(plain, worn=worn)
+        apart = {one.name for one in wanted.regions if one.prompt is not None}
         prompt, away, put_in = put_triggers(
             put_words(tagged, worn=worn, field="prompt"),
             away=words["negative_prompt"],
-            worn=worn,
+            worn=under_prompt(worn, apart=apart),
             is_auto=wanted.auto_trigger,
             syntax=style.syntax,
         )

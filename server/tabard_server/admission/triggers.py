@@ -6,7 +6,7 @@ releases say, and which those are. What is shown of a release may be amended; th
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from tabard_registry import Release
 from tabard_registry.release.sampling import NEGATIVE
@@ -61,6 +61,16 @@ def put_triggers(
     written = _written(words, syntax=syntax)
     prompt = text.replace(TRIGGER, written) if is_said else _in_front(written, text)
     return prompt, _in_front(_written(negative, syntax=syntax), away), put
+
+
+def under_prompt(worn: Iterable[Worn], *, apart: Container[str]) -> tuple[Worn, ...]:
+    """Return what is worn where the prompt is drawn.
+
+    Args:
+        worn: The stack.
+        apart: Names of the regions that have a prompt of their own.
+    """
+    return tuple(one for one in worn if one.controls is None or one.controls.region not in apart)
 
 
 def refuse_trigger(text: str, *, field: str) -> None:

@@ -9,9 +9,15 @@ import pytest
 from tabard_registry.release.manifest import TokenVectors
 from tabard_registry.release.sampling import Sampling
 from tabard_registry.release.words import Words
-from tabard_server.admission.triggers import put_triggers, refuse_trigger, triggers_of
+from tabard_server.admission.triggers import (
+    put_triggers,
+    refuse_trigger,
+    triggers_of,
+    under_prompt,
+)
 from tabard_server.errors import InvalidRequest
 from tabard_server.jobs.job import PutIn, Worn, WornRecipe
+from tabard_server.jobs.words.controls import Controls
 from tests.server.releases import release
 
 
@@ -41,6 +47,17 @@ def test_words_stand_where_the_prompt_says() -> None:
         is_auto=False,
         words=("inky", "black lines", "sks cat"),
     )
+
+
+def test_word_of_a_region_with_a_prompt_is_not_put_into_the_other() -> None:
+    """There the adapter is not worn; a region without one is drawn with the picture's."""
+    ink, cat = (
+        replace(one, controls=Controls(region=region))
+        for one, region in ((INK, "left"), (CAT, "right"))
+    )
+
+    assert under_prompt((ink, cat), apart={"left"}) == (cat,)
+    assert under_prompt((INK, ink), apart={"left"}) == (INK,)
 
 
 def test_nothing_is_put_in_unasked() -> None:
