@@ -91,6 +91,9 @@ class Review:
             means = model.means(told.drawn.refs, seq=seq)
             if isinstance(means, frozenset) and told.accepted is None:
                 reasons |= means
+                if "MEMBER_NOT_SERVABLE" in means:
+                    # What is withdrawn while a recipe is pinned is named itself.
+                    reasons.add("RELEASE_QUARANTINED")
             if stack is not None and _is_withdrawn(told, stack, model=model, seq=seq):
                 reasons.add("RELEASE_QUARANTINED")
         return frozenset(reasons)
