@@ -155,22 +155,20 @@ def test_pixels_are_true(browser: Browser, judged: tuple[Client, str], dots: flo
     visit = Visit(page=context.new_page(), url=judged[1])
     visit.go(SHEET)
     page = visit.page
-    sizes = """() => [...document.querySelectorAll('.sheet-cell img')]
-      .filter((one) => one.complete && one.naturalWidth)
-      .map((one) => one.getBoundingClientRect().width * devicePixelRatio / one.naturalWidth)"""
+    # Looked at and taken in one go: another picture may come, and is complete before it is placed.
     # A string that is no function would be evaluated by the page, whose policy forbids that.
-    settled = f"""(before) => {{
-      const all = ({sizes})();
-      return all.length && all[0] !== before && all.every((one) => Math.abs(one - all[0]) < 0.01);
-    }}"""
-    page.wait_for_function(settled, arg=0)
-    fitting = page.evaluate(sizes)
+    settled = """(before) => {
+      const all = [...document.querySelectorAll('.sheet-cell img')]
+        .filter((one) => one.complete && one.naturalWidth && one.style.width)
+        .map((one) => one.getBoundingClientRect().width * devicePixelRatio / one.naturalWidth);
+      const isSettled = all.length && all[0] !== before && all.every((one) => Math.abs(one - all[0]) < 0.01);
+      return isSettled ? all : null;
+    }"""
+    fitting = page.wait_for_function(settled, arg=0).json_value()
     page.keyboard.press("p")
-    page.wait_for_function(settled, arg=fitting[0])
-    true = page.evaluate(sizes)
+    true = page.wait_for_function(settled, arg=fitting[0]).json_value()
     page.keyboard.press("+")
-    page.wait_for_function(settled, arg=true[0])
-    closer = page.evaluate(sizes)
+    closer = page.wait_for_function(settled, arg=true[0]).json_value()
     context.close()
 
     assert all(abs(one - round(one)) < 0.01 for one in fitting + closer)
