@@ -45,7 +45,7 @@ class Layer:
     With a magnitude the changed weight's rows (`outputs`) or columns (`inputs`) get that length.
 
     Attributes:
-        component: `unet` or `text_encoder`.
+        component: The denoiser, `unet` or `transformer`, or a text encoder.
         module: Module name as the base profile has it.
         rank: Rank of the pair.
         scale: alpha / trained rank; not applied to the arrays.
@@ -70,7 +70,7 @@ class Change:
     """A change of one parameter that is not low-rank, so that only a merged copy can wear it.
 
     Attributes:
-        component: `unet` or a text encoder.
+        component: The denoiser, `unet` or `transformer`, or a text encoder.
         parameter: Name of the parameter as the base profile has it: `….weight` or `….bias`.
         method: Name of one of `CHANGE_METHODS`.
         scale: What the change is multiplied with; not applied to the arrays.

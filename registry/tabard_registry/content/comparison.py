@@ -63,7 +63,7 @@ class LayerPair:
     """One layer in both releases.
 
     Attributes:
-        component: `unet` or a text encoder.
+        component: The denoiser, `unet` or `transformer`, or a text encoder.
         name: The module, the parameter, or the token.
         left: How the first release changes it, or None.
         right: How the second one does, or None.

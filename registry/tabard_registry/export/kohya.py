@@ -18,12 +18,13 @@ from tabard_registry.export.tensors import (
     is_convolution,
     pointed,
 )
+from tabard_registry.intake.dialects.module_names import T5_PREFIX
 from tabard_registry.intake.methods.oft import ONETRAINER_TERMS
 from tabard_registry.release import change_methods as methods
 from tabard_registry.release.change_methods import MAGNITUDE, MAGNITUDE_AXIS
 from tabard_registry.release.manifest import Manifest
 
-_TWO_ENCODERS = ("sdxl",)
+_MORE_ENCODERS = ("sdxl", "sd3", "flux")
 
 
 def write(canonical: Canonical, manifest: Manifest) -> tuple[Tensors, dict[str, str]]:
@@ -52,15 +53,18 @@ def _put(tensors: Tensors, stem: str, parts: Mapping[str, Array]) -> None:
 
 
 def _stem(component: str, module: str, *, family: str) -> str:
-    prefix = "lora_unet_"
-    if component != "unet":
-        number = {"text_encoder": "1", "text_encoder_2": "2"}[component]
-        prefix = f"lora_te{number}_" if family in _TWO_ENCODERS else "lora_te_"
+    # A transformer's layers lie apart under diffusers' names, behind OneTrainer's prefix.
+    prefix = {"unet": "lora_unet_", "transformer": "lora_transformer_"}.get(component)
+    if prefix is None:
+        number = 3 if module.startswith(T5_PREFIX) else 2 if component == "text_encoder_2" else 1
+        prefix = f"lora_te{number}_" if family in _MORE_ENCODERS else "lora_te_"
     return prefix + module.replace(".", "_")
 
 
 def _word(family: str) -> str:
-    return {"sd1": "sd_v1", "sd2": "sd_v2", "sdxl": "sdxl_base_v1-0"}.get(family, family)
+    return {"sd1": "sd_v1", "sd2": "sd_v2", "sdxl": "sdxl_base_v1-0", "flux": "flux1"}.get(
+        family, family
+    )
 
 
 def _pair(layer: Layer, family: str) -> Mapping[str, Array]:

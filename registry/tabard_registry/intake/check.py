@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from tabard_registry.intake.dialects.textual_inversion import TextualInversion
 from tabard_registry.intake.files.limits import IntakeLimits
 from tabard_registry.intake.files.pickles import PickleReader, is_pickled, open_pickled
 from tabard_registry.intake.files.safetensors import TensorFile, file_name, open_tensors
+from tabard_registry.intake.fused import split, with_fused
 from tabard_registry.intake.layers.checked import Checked, CheckedFile
 from tabard_registry.intake.methods.peft_config import read_config
 from tabard_registry.intake.plans import keep_plan, read_by_plan
@@ -182,9 +183,10 @@ def _read(files: Sequence[TensorFile], *, context: Context) -> tuple[str, Readin
         stray = [refuse_configs(file, context=context, dialect=dialect.name) for file in files]
         if refused := [problem for problem in stray if problem is not None]:
             return dialect.name, Reading(problems=tuple(dict.fromkeys(refused)))
+    wider = replace(context, profile=with_fused(context.profile))
     return dialect.name, _merge(
         [
-            (dialect.read(file, context=context), bundle)
+            (split(dialect.read(file, context=wider), profile=context.profile), bundle)
             for file, bundle in zip(files, bundles, strict=True)
         ]
     )
@@ -216,8 +218,10 @@ def _merge(pairs: Sequence[tuple[Reading, Reading]]) -> Reading:
             Problem(
                 reason="DUPLICATE_TARGET",
                 message=counted(len(twice), "layer", verbs=("is", "are"))
-                + f" changed by two files, {twice[0]} first",
-                remedy="Publish the files as two adapters and combine them in a request.",
+                + f" changed by two files, {twice[0]} first"
+                if len(pairs) > 1
+                else f"{twice[0]} is changed alone and in a fused layer",
+                remedy="Publish the two as two adapters and combine them in a request.",
                 keys=tuple(twice),
             )
         )

@@ -129,5 +129,6 @@ def _layer_of(layer: CheckedLayer, file: TensorFile) -> CheckedLayer:
             module=known.module,
             magnitude_key=known.magnitude_key,
             axis=known.axis,
+            rows=known.rows,
         ),
     )

@@ -14,6 +14,8 @@ from tabard_registry.refs.digest import Digest, sha256_bytes
 
 FAMILY_OF_WIDTH = {768: "sd1", 1024: "sd2", 2048: "sdxl"}
 """Width of the text that a family's UNet reads."""
+DENOISERS = ("unet", "transformer")
+"""What the component is called that takes the noise out; a base has one of them."""
 PROFILES_KEPT_MAX = 4
 """For how many profiles a table that is made of one is kept."""
 
@@ -51,11 +53,11 @@ class ModuleShape:
 class BaseProfile:
     """Everything that decides whether an adapter fits a base.
 
-    Module names are diffusers' dotted UNet names; text-encoder modules always carry the classic
-    `text_model.` prefix, whatever the installed transformers calls them.
+    Module names are diffusers' dotted names; the modules of a CLIP text encoder always carry the
+    classic `text_model.` prefix, whatever the installed transformers calls them.
 
     Attributes:
-        family: `sd1`, `sd2` or `sdxl`.
+        family: `sd1`, `sd2`, `sdxl`, `sd3` or `flux`.
         fingerprints: Component to `sha256:…` of its weights.
         modules: Component to module name to shape.
         token_widths: Component to width of its token embedding.
@@ -96,6 +98,11 @@ class BaseProfile:
     def __hash__(self) -> int:
         # Hashing all names would take longer than most tables that are made of them.
         return hash(self.fingerprint)
+
+    @property
+    def denoiser(self) -> str:
+        """The component that takes the noise out: `unet` or `transformer`; empty without one."""
+        return next((name for name in DENOISERS if name in self.modules), "")
 
     @property
     def fingerprint(self) -> str:

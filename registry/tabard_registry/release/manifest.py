@@ -56,7 +56,7 @@ class Target:
     """One layer that the release changes.
 
     Attributes:
-        component: `unet` or `text_encoder`.
+        component: The denoiser, `unet` or `transformer`, or a text encoder.
         module: Module name as the base profile has it.
         rank: Rank of the low-rank pair.
         scale: alpha / trained rank; finite.
@@ -75,7 +75,7 @@ class ChangeTarget:
     """One parameter that the release changes in a way that slots have no place for.
 
     Attributes:
-        component: `unet` or a text encoder.
+        component: The denoiser, `unet` or `transformer`, or a text encoder.
         parameter: `….weight` or `….bias` of a module, as the base profile has it.
         method: Name of one of `CHANGE_METHODS`.
         scale: What the change is multiplied with; finite.

@@ -273,6 +273,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     IMAGE_WITHHELD: _ClassVar[ErrorReason]
     SAFETY_CHECK_FAILED: _ClassVar[ErrorReason]
     SIGNING_FAILED: _ClassVar[ErrorReason]
+    TEXT_ENCODER_ABSENT: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ACTS_BUSY: ErrorReason
 ADAPTER_MISMATCH: ErrorReason
@@ -540,3 +541,4 @@ REGION_UNUSED: ErrorReason
 IMAGE_WITHHELD: ErrorReason
 SAFETY_CHECK_FAILED: ErrorReason
 SIGNING_FAILED: ErrorReason
+TEXT_ENCODER_ABSENT: ErrorReason

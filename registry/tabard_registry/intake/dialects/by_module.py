@@ -49,7 +49,7 @@ class Place:
     """Which tensor of which layer a key names.
 
     Attributes:
-        component: `unet` or a text encoder.
+        component: The denoiser, `unet` or `transformer`, or a text encoder.
         module: Module name as the profile has it.
         part: A part of a method, `alpha`, `dora_scale` or `magnitude_vector`.
     """

@@ -29,7 +29,10 @@ _SUFFIXES = {
     }.items()
 }
 _PREFIXES = ("diffusion_model.", "text_encoders.")
-_BARE = ("input_blocks.", "middle_block.", "output_blocks.", "time_embed.", "label_emb.", "out.")
+_BARE = (
+    *("input_blocks.", "middle_block.", "output_blocks.", "time_embed.", "label_emb.", "out."),
+    *("joint_blocks.", "double_blocks.", "single_blocks.", "final_layer."),
+)
 
 
 class Comfyui:

@@ -21,10 +21,12 @@ from tabard_registry.intake.methods.peft_config import (
     header_configs,
     understand,
 )
+from tabard_registry.intake.profile import DENOISERS
 from tabard_registry.report import Problem
 
-COMPONENTS = ("unet", "text_encoder", "text_encoder_2")
-"""What headers name."""
+TEXT_ENCODERS = ("text_encoder", "text_encoder_2", "text_encoder_3")
+COMPONENTS = (*DENOISERS, *TEXT_ENCODERS)
+"""What keys and headers name; of denoisers a header names the base's."""
 
 _REMEDY = "Export the file again with its own trainer; nothing in it is dropped silently."
 
@@ -46,7 +48,8 @@ def find_configs(
     file: TensorFile, *, context: Context
 ) -> Mapping[str, FoundConfig] | tuple[Problem, ...]:
     """Return the configurations by component; `BARE` for one that names none."""
-    header = header_configs(file.metadata, components=COMPONENTS)
+    components = (context.profile.denoiser or DENOISERS[0], *TEXT_ENCODERS)
+    header = header_configs(file.metadata, components=components)
     if isinstance(header, Problem):
         return (header,)
     found = {
@@ -83,12 +86,12 @@ def refuse_configs(file: TensorFile, *, context: Context, dialect: str) -> Probl
 
 
 def refuse_other_components(
-    found: Mapping[str, FoundConfig], *, has_bare: bool, has_unet: bool
+    found: Mapping[str, FoundConfig], *, has_bare: bool, has_denoiser: bool
 ) -> Problem | None:
     """Refuse a configuration that names a component where the keys name none, or the reverse."""
     if BARE in found and not has_bare:
         return _misplaced(f"{found[BARE].source} names no component, and the keys do")
-    if has_bare and found and (BARE not in found or has_unet):
+    if has_bare and found and (BARE not in found or has_denoiser):
         source = next(iter(found.values())).source
         return _misplaced(f"{source} names a component, and keys name none")
     return None

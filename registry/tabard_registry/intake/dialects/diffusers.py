@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The diffusers dialect: dotted module names under `unet.` and each text encoder."""
+"""The diffusers dialect: dotted module names under the denoiser and each text encoder."""
 
 from __future__ import annotations
 
@@ -56,6 +56,7 @@ _COMPONENTS = tuple(f"{component}." for component in COMPONENTS)
 _BARE = (
     *("down_blocks.", "mid_block.", "up_blocks.", "conv_in.", "conv_out."),
     *("time_embedding.", "add_embedding."),
+    *("transformer_blocks.", "single_transformer_blocks."),
 )
 _ALPHA_TWICE = Problem(
     reason="BAD_ALPHA",
@@ -71,14 +72,18 @@ class Diffusers:
     has_configs = True
 
     def claimed(self, file: TensorFile) -> frozenset[str]:
-        """Claim what begins with a component, or with a UNet block as the oldest files do."""
+        """Claim what begins with a component, or with a block as the oldest files do."""
         return frozenset(k for k in file.tensors if k.startswith(_COMPONENTS + _BARE))
 
     def read(self, file: TensorFile, *, context: Context) -> Reading:
         """Look every module up; alpha is a tensor's, else the header's, else the rank."""
         modules = dotted_modules(context.profile)
         suffixes = (*_SUFFIXES, *(_ONETRAINER_SUFFIXES if _is_of_onetrainer(file) else ()))
-        places = {key: _place(key, modules=modules, suffixes=suffixes) for key in file.tensors}
+        denoiser = context.profile.denoiser
+        places = {
+            key: _place(key, modules=modules, suffixes=suffixes, denoiser=denoiser)
+            for key in file.tensors
+        }
         configs, problems = _configs(file, places=places, context=context)
         if any(not problem.is_warning for problem in problems):
             return Reading(problems=problems)
@@ -106,15 +111,16 @@ def _configs(
     if not isinstance(found, Mapping):
         return {}, found
     has_bare = any(key.startswith(_BARE) for key in file.tensors)
-    has_unet = any(key.startswith("unet.") for key in file.tensors)
-    misplaced = refuse_other_components(found, has_bare=has_bare, has_unet=has_unet)
+    denoiser = context.profile.denoiser
+    has_denoiser = any(key.startswith(f"{denoiser}.") for key in file.tensors)
+    misplaced = refuse_other_components(found, has_bare=has_bare, has_denoiser=has_denoiser)
     if misplaced is not None:
         return {}, (misplaced,)
     configs: dict[str, PeftConfig] = {}
     problems: dict[Problem, None] = {}
     placed = [place for place in places.values() if isinstance(place, Place)]
     for component in sorted({place.component for place in placed}):
-        own = found.get(BARE if component == "unet" and has_bare else component)
+        own = found.get(BARE if component == denoiser and has_bare else component)
         if own is None and found:
             problems[no_config_of(component, found=found)] = None
         if own is not None:
@@ -134,8 +140,10 @@ def _is_of_onetrainer(file: TensorFile) -> bool:
     return any(word in file.metadata for word in _ONETRAINER_WORDS)
 
 
-def _place(key: str, *, modules: Modules, suffixes: Sequence[tuple[str, str]]) -> Placement:
-    full = f"unet.{key}" if key.startswith(_BARE) else key
+def _place(
+    key: str, *, modules: Modules, suffixes: Sequence[tuple[str, str]], denoiser: str
+) -> Placement:
+    full = f"{denoiser}.{key}" if key.startswith(_BARE) else key
     for suffix, part in suffixes:
         if full.endswith(suffix):
             stem = full.removesuffix(suffix)

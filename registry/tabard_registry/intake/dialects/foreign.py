@@ -25,6 +25,11 @@ _EXTRACT = (
 _OTHER_BASE = "Serve it on a base of its own family, or train it on this one."
 _OTHER_TOOL = "Use it where it belongs: Tabard serves adapters of a UNet and its text encoders."
 _OF_SDXL = "made for SDXL"
+_LATER = "made for a later family, such as SD3 or Flux"
+_OF_LTX = "made for LTX-Video, PixArt or another transformer of their kind"
+_T5_OF_FAMILY = {"sd3": "text_encoder_3", "flux": "text_encoder_2"}
+"""Which component of a family is its T5."""
+_T5_KEY = re.compile(r"lora_te3_|text_encoder_3\.|text_encoders\.t5")
 _OWNER = (
     r"(?:model\.diffusion_model\.|diffusion_model\.|transformer\.|base_model\.model\."
     r"|lora_unet_|lora_transformer_|lycoris_|)"
@@ -44,6 +49,7 @@ class _Format:
         holds: A pattern of what stands anywhere in a name.
         remedy: What to do with it.
         reason: Code of the problem.
+        family: The family of bases that such a file is at home on; empty: none that is served.
     """
 
     what: str
@@ -51,6 +57,7 @@ class _Format:
     holds: str = ""
     remedy: str = _OTHER_TOOL
     reason: str = "UNSUPPORTED_DIALECT"
+    family: str = ""
 
     @property
     def pattern(self) -> str:
@@ -60,13 +67,14 @@ class _Format:
         )
 
 
-def _family(what: str, *, begins: str = "", holds: str = "") -> _Format:
+def _family(what: str, *, begins: str = "", holds: str = "", family: str = "") -> _Format:
     return _Format(
         what=f"made for {what}",
         begins=begins,
         holds=holds,
         remedy=_OTHER_BASE,
         reason="WRONG_FAMILY",
+        family=family,
     )
 
 
@@ -125,8 +133,9 @@ _FORMATS = (
         begins=rf"{_OWNER}(?:double_blocks[._]\d+[._](?:img|txt)_"
         r"|single_blocks[._]\d+[._](?:linear|modulation)|(?:double|single)_stream_modulation)",
         holds=r"single_transformer_blocks[._]",
+        family="flux",
     ),
-    _family("SD3", begins=rf"{_OWNER}joint_blocks[._]"),
+    _family("SD3", begins=rf"{_OWNER}joint_blocks[._]", family="sd3"),
     _family(
         "Wan",
         begins=rf"{_OWNER}blocks[._]\d+[._](?:self_attn[._][qkvo]\.|ffn[._]"
@@ -221,6 +230,14 @@ _FORMATS = (
 )
 
 
+_UNET = _family(
+    "a UNet, as Stable Diffusion 1, 2 and XL have",
+    begins=r"unet\.|lora_unet_(?:down|up|mid|input|output|middle)_|(?:diffusion_model\.)?"
+    r"(?:input|output|middle)_block|(?:down_blocks|up_blocks|mid_block)\.",
+)
+"""What is foreign on a transformer only."""
+
+
 def find_foreign(
     keys: Iterable[str], *, name: str, profile: BaseProfile, software: str = ""
 ) -> Problem | None:
@@ -235,7 +252,9 @@ def find_foreign(
     keys = tuple(keys)
     if "ai-toolkit" in software and (biases := tuple(filter(_UP_BIAS.search, keys))):
         return _lorm(biases, name=name)
-    formats = [known for known in _FORMATS if known.what != _OF_SDXL or not _is_large(profile)]
+    if absent := _absent_encoder(keys, name=name, profile=profile):
+        return absent
+    formats = _formats(profile)
     # Asking once for all of them is what most files need: none of their keys is foreign.
     begins = re.compile("|".join(known.begins for known in formats if known.begins)).match
     holds = re.compile("|".join(known.holds for known in formats if known.holds)).search
@@ -260,6 +279,35 @@ def _lorm(biases: tuple[str, ...], *, name: str) -> Problem:
         f"{len(biases)} of its tensors are their biases",
         remedy="Train it as a LoRA: `type: lora` in its network.",
         keys=biases,
+    )
+
+
+def _formats(profile: BaseProfile) -> list[_Format]:
+    """Return what is foreign on a base: not all that other families have is."""
+    if profile.denoiser != "transformer":
+        at_home = {_OF_SDXL} if _is_large(profile) else set()
+        return [known for known in _FORMATS if known.what not in at_home]
+    at_home = {_OF_SDXL, _LATER, *([_OF_LTX] if profile.family == "sd3" else [])}
+    others = [
+        known for known in _FORMATS if known.what not in at_home and known.family != profile.family
+    ]
+    return [_UNET, *others]
+
+
+def _absent_encoder(keys: tuple[str, ...], *, name: str, profile: BaseProfile) -> Problem | None:
+    """Refuse what changes the T5 of a base that is served without it."""
+    t5 = _T5_OF_FAMILY.get(profile.family)
+    if t5 is None or t5 in profile.modules:
+        return None
+    hits = tuple(filter(_T5_KEY.match, keys))
+    if not hits:
+        return None
+    return Problem(
+        reason="TEXT_ENCODER_ABSENT",
+        message=f"{name} changes the T5 text encoder ({len(hits)} tensors, {hits[0][:80]!r} "
+        "first), and this base is served without one",
+        remedy="Serve the base with its T5, or train the adapter without it.",
+        keys=hits,
     )
 
 

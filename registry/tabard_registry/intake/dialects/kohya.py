@@ -30,7 +30,10 @@ _PARTS = {
 }
 _KOHYA_OFT_PARTS = {"oft_blocks": KOHYA_BLOCKS, "alpha": "alpha"}
 _KOHYA_OFT = "oft_unet_"
-_PREFIXES = ("lora_unet_", "lora_te_", "lora_te1_", "lora_te2_", LYCORIS_ALONE, _KOHYA_OFT)
+_PREFIXES = (
+    *("lora_unet_", "lora_transformer_", "lora_te_", "lora_te1_", "lora_te2_", "lora_te3_"),
+    *(LYCORIS_ALONE, _KOHYA_OFT),
+)
 
 
 class Kohya:

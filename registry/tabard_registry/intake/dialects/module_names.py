@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 
 from tabard_registry.intake.profile import PROFILES_KEPT_MAX, BaseProfile
+from tabard_registry.intake.transformer_names import originals
 
 Modules = Mapping[str, tuple[str, str]]
 """From a foreign name to (component, module)."""
@@ -19,6 +20,8 @@ TEXT_COMPONENT = "text_encoder"
 """What the names of text encoders begin with."""
 TEXT_PREFIX = "text_model."
 """What text-encoder modules always begin with in a profile."""
+T5_PREFIX = "encoder.block."
+"""What the modules of a T5 begin with."""
 LYCORIS_ALONE = "lycoris_"
 """What LyCORIS' names begin with unless kohya's trainer called it."""
 
@@ -79,11 +82,10 @@ def lycoris_modules(profile: BaseProfile) -> tuple[Modules, ...]:
 @lru_cache(maxsize=PROFILES_KEPT_MAX)
 def comfyui_modules(profile: BaseProfile) -> Modules:
     """Return every module by ComfyUI's names: the original code's behind a prefix, or bare."""
-    unet = _Blocks(tuple(_named_modules(profile, "unet")))
+    denoiser = profile.denoiser
     pairs = [
-        (prefix + original, ("unet", module))
-        for module in _named_modules(profile, "unet")
-        if (original := unet.original_name(module))
+        (prefix + original, (denoiser, module))
+        for module, original in _originals(profile).items()
         for prefix in ("diffusion_model.", "")
     ]
     pairs += [
@@ -99,6 +101,11 @@ def comfyui_modules(profile: BaseProfile) -> Modules:
 def text_prefixes(profile: BaseProfile) -> Mapping[str, str]:
     """Return what kohya's names of each text encoder begin with, in a file that is written."""
     components = _text_components(profile)
+    if profile.denoiser == "transformer":
+        clips = [name for name in components if not _is_t5(profile, name)]
+        numbers = {name: number for number, name in enumerate(clips, start=1)}
+        # T5 is the third wherever it is, as ComfyUI expects.
+        return {name: f"lora_te{numbers.get(name, 3)}_" for name in components}
     if len(components) == 1:
         return {components[0]: "lora_te_"}
     return {name: f"lora_te{number}_" for number, name in enumerate(components, start=1)}
@@ -141,10 +148,22 @@ def spellings_of(profile: BaseProfile) -> tuple[tuple[str, ...], ...]:
 def _all_names(profile: BaseProfile, component: str) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield each module with all its dotted names: of diffusers, and of the code it comes from."""
     modules = tuple(_named_modules(profile, component))
-    blocks = _Blocks(modules) if component == "unet" else None
+    originals = _originals(profile) if component == profile.denoiser else {}
     for module in modules:
-        original = blocks.original_name(module) if blocks else None
+        original = originals.get(module)
         yield module, (*_spellings(component, module), *([original] if original else []))
+
+
+def _originals(profile: BaseProfile) -> Mapping[str, str]:
+    """Return the modules of the denoiser that are one module of the code it comes from."""
+    if profile.denoiser != "unet":
+        known = {one.pieces[0].module: one.name for one in originals(profile) if one.is_whole}
+        # What is fused there stands in the profile by its own name.
+        fused = {one.name: one.name for one in originals(profile) if not one.is_whole}
+        return {**known, **fused}
+    blocks = _Blocks(tuple(_named_modules(profile, "unet")))
+    names = ((module, blocks.original_name(module)) for module in _named_modules(profile, "unet"))
+    return {module: name for module, name in names if name}
 
 
 def _flat_prefixes(profile: BaseProfile, component: str) -> tuple[str, ...]:
@@ -156,18 +175,33 @@ def _flat_prefixes(profile: BaseProfile, component: str) -> tuple[str, ...]:
     alone = (LYCORIS_ALONE, f"{LYCORIS_ALONE}{component}_")
     if component == "unet":
         return "lora_unet_", "oft_unet_", *alone
+    if component == "transformer":
+        # kohya's trainers keep the word `unet`; OneTrainer says what it is.
+        return "lora_unet_", "lora_transformer_", *alone
     usual = text_prefixes(profile)[component]
-    return usual, *(["lora_te1_"] if usual == "lora_te_" else []), *alone
+    place = _text_components(profile).index(component) + 1
+    return *dict.fromkeys((usual, f"lora_te{place}_")), *alone
 
 
 def _clip_prefixes(profile: BaseProfile) -> Mapping[str, tuple[str, ...]]:
     """Return what ComfyUI's names of each text encoder begin with: it names them by their size."""
     components = _text_components(profile)
-    clips = (("clip_l", "clip_h"),) if len(components) == 1 else (("clip_l",), ("clip_g",))
-    return {
-        component: tuple(f"text_encoders.{clip}.transformer." for clip in names)
-        for component, names in zip(components, clips, strict=False)
+    clips = [name for name in components if not _is_t5(profile, name)]
+    is_alone = len(clips) == 1 and profile.denoiser == "unet"
+    names = (("clip_l", "clip_h"),) if is_alone else (("clip_l",), ("clip_g",))
+    found = {
+        **dict(zip(clips, names, strict=False)),
+        **{name: ("t5xxl",) for name in components if name not in clips},
     }
+    return {
+        component: tuple(f"text_encoders.{one}.transformer." for one in names)
+        for component, names in found.items()
+    }
+
+
+def _is_t5(profile: BaseProfile, component: str) -> bool:
+    """Whether a text encoder is a T5, by its layers."""
+    return any(module.startswith(T5_PREFIX) for module in profile.modules[component])
 
 
 def _text_components(profile: BaseProfile) -> list[str]:

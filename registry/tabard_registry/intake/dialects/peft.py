@@ -81,7 +81,7 @@ def _config(file: TensorFile, *, context: Context) -> tuple[PeftConfig | None, t
     found = find_configs(file, context=context)
     if not isinstance(found, Mapping):
         return None, found
-    misplaced = refuse_other_components(found, has_bare=True, has_unet=False)
+    misplaced = refuse_other_components(found, has_bare=True, has_denoiser=False)
     if misplaced is not None:
         return None, (misplaced,)
     if BARE not in found:

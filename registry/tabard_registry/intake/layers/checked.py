@@ -34,7 +34,7 @@ class CheckedLayer:
     """What changes one layer, and where it lies.
 
     Attributes:
-        component: `unet` or `text_encoder`.
+        component: The denoiser, `unet` or `transformer`, or a text encoder.
         module: Module name as the profile has it.
         scale: alpha / trained rank, or alpha / sqrt(rank) for rsLoRA.
         factors: The tensors, and the pair that they make.
@@ -61,7 +61,7 @@ class CheckedChange:
     """What changes one parameter in a way that slots have no place for, and where it lies.
 
     Attributes:
-        component: `unet` or a text encoder.
+        component: The denoiser, `unet` or `transformer`, or a text encoder.
         parameter: Name of the parameter as the profile has it: `….weight` or `….bias`.
         method: Name of one of `CHANGE_METHODS`.
         scale: What the change is multiplied with.

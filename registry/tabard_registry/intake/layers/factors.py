@@ -15,7 +15,7 @@ import numpy as np
 
 from tabard_registry.intake.files.safetensors import TensorFile
 from tabard_registry.intake.layers.method import Measured, Method
-from tabard_registry.intake.layers.products import Array, Pair, kept
+from tabard_registry.intake.layers.products import Array, Pair, Span, kept, rows_of
 from tabard_registry.intake.profile import ModuleShape
 
 Axis = Literal["", "inputs", "outputs"]
@@ -36,6 +36,7 @@ class Factors:
         module: The layer of the base.
         magnitude_key: Key of DoRA's magnitude, or None.
         axis: Which side of the weight the magnitude scales.
+        rows: Which outputs are meant where the file has more layers in one; empty: all.
     """
 
     source: TensorFile
@@ -45,6 +46,7 @@ class Factors:
     module: ModuleShape
     magnitude_key: str | None = None
     axis: Axis = ""
+    rows: tuple[Span, ...] = ()
 
     def read(self) -> Pair:
         """Return the pair; a plain LoRA's factors to the bit, anything else rounded once.
@@ -57,7 +59,8 @@ class Factors:
         )
         rank, inputs = self.measured.rank, self.measured.inputs
         kernel = () if self.module.is_pointwise else self.module.kernel
-        return Pair(down=kept(pair.down.reshape(rank, inputs, *kernel)), up=kept(pair.up))
+        up = rows_of(pair.up, self.rows) if self.rows else pair.up
+        return Pair(down=kept(pair.down.reshape(rank, inputs, *kernel)), up=kept(up))
 
     def read_magnitude(self) -> Array | None:
         """Return the magnitude as a vector, or None without one.
@@ -67,7 +70,10 @@ class Factors:
         """
         if self.magnitude_key is None:
             return None
-        return kept(self.source.read(self.magnitude_key).reshape(-1))
+        found = self.source.read(self.magnitude_key).reshape(-1)
+        if self.rows and self.axis == "outputs":
+            found = rows_of(found, self.rows)
+        return kept(found)
 
     def is_zero(self) -> bool:
         """Whether it changes nothing: a factor is zero, and no magnitude scales the base."""

@@ -6,6 +6,7 @@ Arrays in, arrays out; sums and products are taken in float64 and rounded once. 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+Span = tuple[int, int]
+"""Rows of an array, from the first to the one behind the last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -57,6 +60,11 @@ def whole(weight: Array) -> Pair:
     if outputs <= inputs or kernel:
         return Pair(down=wide(weight), up=np.eye(outputs))
     return Pair(down=np.eye(inputs), up=wide(weight))
+
+
+def rows_of(found: Array, spans: Sequence[Span]) -> Array:
+    """Return some rows of an array, span after span, to the bit."""
+    return np.concatenate([found[start:end] for start, end in spans])
 
 
 def matrix(found: Array) -> Array:

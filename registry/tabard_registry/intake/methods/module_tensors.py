@@ -71,7 +71,7 @@ class ModuleTensors:
 
     Attributes:
         file: The file that holds them.
-        component: `unet` or a text encoder.
+        component: The denoiser, `unet` or `transformer`, or a text encoder.
         name: The module, as the profile has it.
         keys: Part to key.
         alpha_rule: alpha where no tensor says it.

@@ -25,6 +25,11 @@ _TEXT_READER = re.compile(
 _TEXT_LAYER = re.compile(
     rf"lora_te_.*(?:q_proj|k_proj|v_proj|fc1)\.(?:{_DOWN}|hada_w1_b|b2\.weight|diff)$"
 )
+_JOINT_LAYER = re.compile(
+    rf"(?:transformer\.|lora_transformer_)?transformer_blocks[._]\d+[._]attn[._]to_q.*{_DOWN}$"
+)
+_FAMILY_OF_JOINT_WIDTH = {1536: "sd3", 2432: "sd3", 3072: "flux"}
+"""Width of the two streams of a transformer: SD3.5 medium and large, Flux."""
 _NAMES_OF_SDXL = re.compile(r"lora_te2_|text_encoder_2\.|text_encoders\.clip_g\.|clip_[lg]$")
 _WORDS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("sdxl", re.compile(r"sdxl|stable-diffusion-xl")),
@@ -73,7 +78,9 @@ def wrong_family(
         config: The `adapter_config.json` beside them, or None.
     """
     clue = find_clue(files, config=config)
-    if clue is None or clue.family == family:
+    # The second text encoder of later families is called like SDXL's.
+    has_both = family in _FAMILY_OF_JOINT_WIDTH.values() and any(map(_names_sdxl, files))
+    if clue is None or clue.family == family or (has_both and clue.family == "sdxl"):
         return None
     return Problem(
         reason="WRONG_FAMILY",
@@ -119,6 +126,15 @@ def _by_width(file: TensorFile) -> Iterator[Clue]:
         if reads_text and len(entry.shape) > 1 and entry.shape[1] in FAMILY_OF_WIDTH:
             width = entry.shape[1]
             yield Clue(family=FAMILY_OF_WIDTH[width], why=f"its text is {width} wide")
+        elif _JOINT_LAYER.match(key) and len(entry.shape) > 1:
+            width = entry.shape[1]
+            if width in _FAMILY_OF_JOINT_WIDTH:
+                family = _FAMILY_OF_JOINT_WIDTH[width]
+                yield Clue(family=family, why=f"its layers are {width} wide")
+
+
+def _names_sdxl(file: TensorFile) -> bool:
+    return next(_by_name(file), None) is not None
 
 
 def _by_name(file: TensorFile) -> Iterator[Clue]:

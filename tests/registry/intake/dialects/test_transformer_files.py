@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files for transformers in the layouts of every trainer, and files on the wrong base."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers.loaders.lora_conversion_utils import _convert_kohya_flux_lora_to_diffusers
+
+from tabard_registry import BaseProfile, Checked, ModuleShape, check
+from tabard_registry.intake.transformer_names import originals
+from tests.registry.fakes import Tensors, linear, sd_profile, write
+from tests.registry.intake.transformers import flux_profile, sd3_profile
+
+CLIP = "text_model.encoder.layers.0.self_attn.q_proj"
+T5 = "encoder.block.0.layer.0.SelfAttention.q"
+TEXTS = {
+    "sd3": {"text_encoder": CLIP, "text_encoder_2": CLIP, "text_encoder_3": T5},
+    "flux": {"text_encoder": CLIP, "text_encoder_2": T5},
+}
+
+
+def with_texts(profile: BaseProfile) -> BaseProfile:
+    """The base with one layer of each of its text encoders."""
+    widths = {component: 8 + at for at, component in enumerate(TEXTS[profile.family])}
+    texts = {c: {m: linear(widths[c], 8)} for c, m in TEXTS[profile.family].items()}
+    return replace(profile, modules={**profile.modules, **texts})
+
+
+PROFILES = {"sd3": with_texts(sd3_profile()), "flux": with_texts(flux_profile())}
+LAYERS = ("transformer_blocks.0.attn.to_q", "transformer_blocks.0.ff.net.0.proj")
+
+
+def pair(module: ModuleShape, *, letters: bool) -> Mapping[str, np.ndarray]:
+    """Factors of rank 2, under either name."""
+    down, up = ("lora_A", "lora_B") if letters else ("lora_down", "lora_up")
+    return {
+        f"{down}.weight": np.ones((2, module.inputs), np.float32),
+        f"{up}.weight": np.ones((module.outputs, 2), np.float32),
+    }
+
+
+def file_of(
+    profile: BaseProfile, names: Mapping[tuple[str, str], str], *, letters: bool
+) -> Tensors:
+    """A LoRA of some layers under a trainer's names."""
+    return {
+        f"{name}.{part}": value
+        for (component, module), name in names.items()
+        for part, value in pair(profile.modules[component][module], letters=letters).items()
+    }
+
+
+def targets(profile: BaseProfile) -> list[tuple[str, str]]:
+    """Two layers of the transformer, and one of each text encoder."""
+    return [*(("transformer", name) for name in LAYERS), *TEXTS[profile.family].items()]
+
+
+def read(tensors: Tensors, folder: Path, *, profile: BaseProfile, **options: object) -> Checked:
+    """Check tensors as one file."""
+    metadata = options.pop("metadata", None)
+    path = write(folder / "x.safetensors", tensors, metadata=metadata)  # type: ignore[arg-type]
+    return check([path], profile=profile, **options)  # type: ignore[arg-type]
+
+
+Namer = Callable[[str, str, str], str]
+
+
+def diffusers(family: str, component: str, module: str) -> str:
+    """What diffusers and ai-toolkit write."""
+    return f"{component}.{module}"
+
+
+def onetrainer(family: str, component: str, module: str) -> str:
+    """Underscores, the component by its own name, and text encoders by their place."""
+    place = {"text_encoder": "te1", "text_encoder_2": "te2", "text_encoder_3": "te3"}
+    return f"lora_{place.get(component, component)}_{module.replace('.', '_')}"
+
+
+def kohya(family: str, component: str, module: str) -> str:
+    """T5 is the third text encoder, also where there are two."""
+    if component == "transformer":
+        names = {
+            "sd3": {LAYERS[1]: "joint_blocks_0_x_block_mlp_fc1"},
+            "flux": {LAYERS[1]: "double_blocks_0_img_mlp_0"},
+        }
+        return f"lora_unet_{names[family].get(module, module.replace('.', '_'))}"
+    place = "3" if module == T5 else {"text_encoder": "1", "text_encoder_2": "2"}[component]
+    return f"lora_te{place}_{module.replace('.', '_')}"
+
+
+def comfyui(family: str, component: str, module: str) -> str:
+    """The original code's names, text encoders by their size."""
+    if component == "transformer":
+        names = {
+            "sd3": {LAYERS[1]: "joint_blocks.0.x_block.mlp.fc1", LAYERS[0]: LAYERS[0]},
+            "flux": {LAYERS[1]: "double_blocks.0.img_mlp.0", LAYERS[0]: LAYERS[0]},
+        }
+        return f"diffusion_model.{names[family][module]}"
+    size = (
+        "t5xxl"
+        if module == T5
+        else {"text_encoder": "clip_l", "text_encoder_2": "clip_g"}[component]
+    )
+    return f"text_encoders.{size}.transformer.{module}"
+
+
+STYLES: dict[str, tuple[Namer, str, bool]] = {
+    "diffusers": (diffusers, "diffusers", True),
+    "onetrainer": (onetrainer, "kohya", False),
+    "kohya": (kohya, "kohya", False),
+    "comfyui": (comfyui, "comfyui", True),
+}
+
+
+@pytest.mark.parametrize("family", PROFILES)
+@pytest.mark.parametrize("style", STYLES)
+def test_every_layout_applies(style: str, family: str, tmp_path: Path) -> None:
+    """Transformer and all text encoders, each layer once."""
+    namer, dialect, letters = STYLES[style]
+    profile = PROFILES[family]
+    wanted = targets(profile)
+    if style == "comfyui":
+        # Its names are the original code's, in which to_q is a part of another layer.
+        wanted = [target for target in wanted if target[1] != LAYERS[0]]
+    names = {target: namer(family, *target) for target in wanted}
+
+    found = read(file_of(profile, names, letters=letters), tmp_path, profile=profile)
+
+    assert (found.report.problems, found.report.dialect) == ((), dialect)
+    assert {(x.component, x.module) for x in found.layers} == set(wanted)
+
+
+def test_peft_folder_applies(tmp_path: Path) -> None:
+    """PEFT names no component, and its configuration has alpha."""
+    profile = sd3_profile()
+    names = {("transformer", name): f"base_model.model.{name}" for name in LAYERS}
+    path = write(tmp_path / "adapter_model.safetensors", file_of(profile, names, letters=True))
+    config = tmp_path / "adapter_config.json"
+    config.write_text(
+        '{"peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": ["to_q", "net.0.proj"]}'
+    )
+
+    found = check([path, config], profile=profile)
+
+    assert found.report.problems == ()
+    assert {x.scale for x in found.layers} == {2.0}
+
+
+def test_flux_splits_like_diffusers(tmp_path: Path) -> None:
+    """The conversion of kohya's Flux LoRAs in diffusers knows nothing of ours."""
+    profile = flux_profile()
+    rng = np.random.default_rng(2)
+    fused = [one for one in originals(profile) if one.name.endswith(("qkv", "linear1"))]
+    tensors: Tensors = {}
+    for one in fused:
+        stem = f"lora_unet_{one.name.replace('.', '_')}"
+        tensors[f"{stem}.lora_down.weight"] = rng.integers(-3, 4, (2, 3072)).astype(np.float32)
+        tensors[f"{stem}.lora_up.weight"] = rng.integers(-3, 4, (one.outputs, 2)).astype(np.float32)
+        tensors[f"{stem}.alpha"] = np.full((), 2, np.float32)
+
+    theirs = _convert_kohya_flux_lora_to_diffusers(
+        {key: torch.from_numpy(value) for key, value in tensors.items()}
+    )
+    found = read(tensors, tmp_path, profile=profile)
+
+    assert {f"transformer.{x.module}.lora_A.weight" for x in found.layers} == {
+        key for key in theirs if key.endswith("lora_A.weight")
+    }
+    for layer in found.layers:
+        ours = layer.factors.read()
+        assert np.array_equal(ours.up, theirs[f"transformer.{layer.module}.lora_B.weight"].numpy())
+        assert np.array_equal(
+            ours.down, theirs[f"transformer.{layer.module}.lora_A.weight"].numpy()
+        )
+
+
+FOREIGN = {
+    "flux on sd3": ("sd3", "transformer.single_transformer_blocks.0.attn.to_q", "made for Flux"),
+    "kohya's flux on sd3": ("sd3", "lora_unet_double_blocks_0_img_attn_qkv", "made for Flux"),
+    "sd3 on flux": ("flux", "lora_unet_joint_blocks_0_x_block_attn_qkv", "made for SD3"),
+    "comfyui's sd3 on flux": ("flux", "diffusion_model.joint_blocks.0.x_block.attn.qkv", "SD3"),
+    "sd1 on sd3": ("sd3", "lora_unet_mid_block_attentions_0_proj_in", "made for a UNet"),
+    "sdxl on flux": ("flux", "unet.mid_block.attentions.0.proj_in", "made for a UNet"),
+    "sd1's original names on sd3": ("sd3", "diffusion_model.middle_block.1.proj_in", "a UNet"),
+    "qwen on flux": ("flux", "transformer.transformer_blocks.0.img_mlp.net.0.proj", "Qwen"),
+    "sd3 on sd1": ("sd1", "lora_unet_joint_blocks_0_x_block_attn_qkv", "made for SD3"),
+    "flux on sd1": ("sd1", "lora_unet_double_blocks_0_img_attn_qkv", "made for Flux"),
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_other_families_are_named(name: str, tmp_path: Path) -> None:
+    """Whoever sends a file to the wrong base reads for which it was made."""
+    family, stem, says = FOREIGN[name]
+    profile = {**PROFILES, "sd1": sd_profile()}[family]
+    factors = pair(linear(4, 4), letters=not stem.startswith("lora_"))
+
+    report = read({f"{stem}.{k}": v for k, v in factors.items()}, tmp_path, profile=profile).report
+
+    assert [problem.reason for problem in report.problems] == ["WRONG_FAMILY"]
+    assert says in report.problems[0].message
+
+
+@pytest.mark.parametrize(
+    ("family", "width", "says"),
+    [("flux", 1536, "sd3"), ("flux", 2432, "sd3"), ("sd3", 3072, "flux")],
+)
+def test_width_tells_the_family(family: str, width: int, says: str, tmp_path: Path) -> None:
+    """The names of diffusers are alike in both."""
+    factors = pair(linear(width, width), letters=True)
+    tensors = {f"transformer.{LAYERS[0]}.{k}": v for k, v in factors.items()}
+
+    report = read(tensors, tmp_path, profile=PROFILES[family]).report
+
+    assert "WRONG_FAMILY" in [problem.reason for problem in report.problems]
+    assert any(f"made for {says}" in problem.message for problem in report.problems)
+
+
+@pytest.mark.parametrize("family", PROFILES)
+@pytest.mark.parametrize("has_more", [False, True])
+def test_absent_text_encoder_is_named(family: str, has_more: bool, tmp_path: Path) -> None:
+    """A base may be served without its T5; what changes that is not dropped in silence."""
+    whole = PROFILES[family]
+    t5 = next(component for component, module in TEXTS[family].items() if module == T5)
+    profile = replace(whole, modules={c: m for c, m in whole.modules.items() if c != t5})
+    wanted = [(t5, T5), *([("transformer", LAYERS[0])] if has_more else [])]
+    names = {target: kohya(family, *target) for target in wanted}
+
+    report = read(file_of(whole, names, letters=False), tmp_path, profile=profile).report
+
+    assert [problem.reason for problem in report.problems] == ["TEXT_ENCODER_ABSENT"]
+    assert "Serve the base with its T5" in report.problems[0].remedy
