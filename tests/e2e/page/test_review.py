@@ -161,7 +161,8 @@ def test_pixels_are_true(browser: Browser, judged: tuple[Client, str], dots: flo
       const all = [...document.querySelectorAll('.sheet-cell img')]
         .filter((one) => one.complete && one.naturalWidth && one.style.width)
         .map((one) => one.getBoundingClientRect().width * devicePixelRatio / one.naturalWidth);
-      const isSettled = all.length && all[0] !== before && all.every((one) => Math.abs(one - all[0]) < 0.01);
+      const isLike = (one) => Math.abs(one - all[0]) < 0.01;
+      const isSettled = all.length && all[0] !== before && all.every(isLike);
       return isSettled ? all : null;
     }"""
     fitting = page.wait_for_function(settled, arg=0).json_value()
