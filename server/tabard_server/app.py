@@ -91,7 +91,7 @@ class App:
             finisher=self._finisher,
             metrics=self.metrics,
         )
-        queue = queue_for(engine, limits=limits, tenants=tenants)
+        queue = queue_for(engine, limits=limits, tenants=tenants, metrics=self.metrics)
         self.room = queue.room
         bounds = bounds_for(engine, settings)
         self._pictures = PictureReader(bounds=bounds, limits=limits)
@@ -393,7 +393,6 @@ class App:
             version=tabard_version(), base_family=engine.profile.family, device=engine.device
         )
         metrics.rows.is_private = self._is_hidden
-        metrics.rows_waiting.set_function(lambda: self.room.depth)
         metrics.rows_running.set_function(lambda: self.loop.running_count)
         metrics.registry_seq.set_function(lambda: self.registry.seq)
         metrics.registry_lag_seconds.set_function(lambda: self._follower.lag_seconds)
