@@ -11,17 +11,12 @@ import hashlib
 import re
 from collections import OrderedDict
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from tabard.errors import TabardError
+from threading import Lock
 
 STACK_METADATA = "tabard-stack"
 """The key under which a request says its stack."""
 BASE_METADATA = "tabard-base"
 """The key under which it says its base."""
-OTHER_BASE_REASONS = frozenset({"BASE_FAMILY_MISMATCH", "BASE_MISMATCH", "BASE_NOT_HERE"})
-"""Reasons with which a server says that it has another base than the one that is needed."""
 
 _STACK_DIGITS = 16
 _BASE_DIGITS = 12
@@ -31,7 +26,7 @@ _FINGERPRINT = re.compile(r"(?:sha256:)?([0-9a-f]{12,64})")
 
 # A weight follows the first colon, but the colon of `sha256:<hex>` is not one.
 _REF = re.compile(r"[^:@]*(?:@(?:sha256:)?[^:]*)?")
-_IN_PROMPT = re.compile(r"<lora:([^:<>]+(?:@sha256:[0-9a-f]+)?)|\bembedding:([\w-]+/[\w.-]+)")
+_IN_PROMPT = re.compile(r"<lora:([^<>]+)>|\bembedding:([\w.-]+/[\w.-]+)")
 
 
 def stack_hash(refs: Iterable[str], *, prompt: str = "") -> str:
@@ -44,8 +39,7 @@ def stack_hash(refs: Iterable[str], *, prompt: str = "") -> str:
     Returns:
         16 hexadecimal digits; empty for no stack.
     """
-    tags = (one or other for one, other in _IN_PROMPT.findall(prompt))
-    names = {_named(ref) for ref in (*refs, *tags)}
+    names = _names(refs, prompt)
     if not names:
         return ""
     text = "\n".join(sorted(names)).encode("utf-8", "surrogatepass")
@@ -74,28 +68,28 @@ class KnownBases:
 
     def __init__(self) -> None:
         self._bases: OrderedDict[str, str] = OrderedDict()
+        self._lock = Lock()
 
-    def note(self, ref: str, fingerprint: str) -> None:
-        """Keep what a server said: the release that a ref means was made for this base."""
+    def note(self, refs: Iterable[str], fingerprint: str, *, prompt: str = "") -> None:
+        """Keep what a server said: what these refs mean was made for this base."""
         hint = base_hint(fingerprint)
         if not hint:
             return
-        self._bases[_named(ref)] = hint
-        self._bases.move_to_end(_named(ref))
-        while len(self._bases) > _KNOWN_MAX:
-            self._bases.popitem(last=False)
+        with self._lock:
+            for name in _names(refs, prompt):
+                self._bases.pop(name, None)
+                self._bases[name] = hint
+            while len(self._bases) > _KNOWN_MAX:
+                self._bases.popitem(last=False)
 
     def of(self, refs: Iterable[str], *, prompt: str = "") -> str:
         """Give the hint of the base that a stack needs; empty: nobody said, or several."""
-        tags = (one or other for one, other in _IN_PROMPT.findall(prompt))
-        found = {self._bases.get(_named(ref), "") for ref in (*refs, *tags)} - {""}
+        with self._lock:
+            found = {self._bases.get(name, "") for name in _names(refs, prompt)} - {""}
         return found.pop() if len(found) == 1 else ""
 
 
-def is_of_another_base(failure: TabardError) -> bool:
-    """Say whether a server refused because its base is another one."""
-    return failure.reason in OTHER_BASE_REASONS
-
-
-def _named(ref: str) -> str:
-    return split_weight(ref)[0].removesuffix(_DEFAULT_CHANNEL)
+def _names(refs: Iterable[str], prompt: str) -> set[str]:
+    """Give each ref that is worn once, without its weight, those of a prompt's tags too."""
+    tags = (one or other for one, other in _IN_PROMPT.findall(prompt))
+    return {split_weight(ref)[0].removesuffix(_DEFAULT_CHANNEL) for ref in (*refs, *tags)}
