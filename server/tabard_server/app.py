@@ -85,11 +85,7 @@ class App:
             settings, origin=origin, classify=resources.classify, metrics=self.metrics
         )
         self.loop = Loop(
-            engine,
-            limits=limits,
-            tenants=tenants,
-            finisher=self._finisher,
-            metrics=self.metrics,
+            engine, limits=limits, tenants=tenants, finisher=self._finisher, metrics=self.metrics
         )
         queue = queue_for(engine, limits=limits, tenants=tenants, metrics=self.metrics)
         self.room = queue.room
@@ -310,7 +306,10 @@ class App:
         health = self._health
         self._front.rpc.serve(
             generation=GenerationServicer(
-                health.shadowing.generate, on_sent=health.served.note, jobs=self._jobs
+                health.shadowing.generate,
+                on_sent=health.served.note,
+                jobs=self._jobs,
+                reach=self._follower.reach,
             ),
             jobs=JobServicer(self._jobs, pages=pages),
             registry=RegistryServicer(
