@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     fork = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(options.jobs, mp_context=fork) as pool:
         plans = {
-            name: make(scale=options.scale, seed=options.seed)
+            name: make(inputs=inputs, scale=options.scale, seed=options.seed)
             for name, make in (
                 ("hits", hit_plans),
                 ("waves", wave_plans),

@@ -18,6 +18,7 @@ from tests.capacity.scenarios import (
     ADAPTERS,
     DEMANDS,
     EXPONENTS,
+    LINES,
     ROUTERS,
     SERVERS,
     TARGET_SECONDS,
@@ -118,7 +119,7 @@ def _by_servers(found: Found, *, value: Callable[[Result], float]) -> dict[str, 
         f"{adapters:,}, {_NAMES[router]}": [
             (servers, value(_one(found, servers, adapters, 1.0, router))) for servers in SERVERS
         ]
-        for adapters in (1_000, 10_000, 100_000)
+        for adapters in LINES[max(SERVERS)]
         for router in ("ring", "random")
     }
 
@@ -138,7 +139,7 @@ def _servers(found: Found) -> str:
     rows = (
         (f"{servers:,}", f"{adapters:,}", _NAMES[router], *_cells(result))
         for servers in SERVERS
-        for adapters in ADAPTERS
+        for adapters in LINES[servers]
         for router in ("ring", "random")
         for result in [_one(found, servers, adapters, 1.0, router)]
     )
