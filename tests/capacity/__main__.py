@@ -40,8 +40,9 @@ def main(arguments: list[str] | None = None) -> int:
         }
         found = {}
         for name, some in plans.items():
-            found[name] = live(some, inputs=inputs, pool=pool)
-            print(f"{name}: {len(some)} days, {time.monotonic() - begun_at:.0f} s", flush=True)
+            kept = [plan for plan in some if plan.servers <= options.servers_max]
+            found[name] = live(kept, inputs=inputs, pool=pool)
+            print(f"{name}: {len(kept)} days, {time.monotonic() - begun_at:.0f} s", flush=True)
         gpus = list(needed(inputs=inputs, scale=options.scale, seed=options.seed, pool=pool))
     answers = Answers(**found, gpus=gpus)
     page = write_page(
@@ -55,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make capacity", description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--scale", type=float, default=1.0, help="of the days' requests")
+    parser.add_argument("--servers-max", type=int, default=1_000, help="leave larger fleets out")
     parser.add_argument("--jobs", type=int, default=2, help="days at once")
     parser.add_argument("--inputs", type=Path, default=FILE, help="seconds of your machines")
     parser.add_argument("--out", type=Path, default=ROOT / "docs", help="where the page is written")

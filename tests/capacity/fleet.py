@@ -11,9 +11,11 @@ import asyncio
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
+from tabard.routing import stack_hash
 from tabard_server.limits import Limits
 from tabard_server.telemetry.metrics import Metrics
 from tests.capacity.disk_tier import DiskTier
@@ -287,6 +289,7 @@ def _percentile(values: Sequence[float], percent: float) -> float:
     return float(np.percentile(values, percent)) if values else 0.0
 
 
-def _key(lines: Sequence[int]) -> str:
-    """Return what the header `tabard-stack` tells apart: names, not releases."""
-    return "+".join(f"team/style-{line}" for line in lines)
+@lru_cache(maxsize=100_000)
+def _key(lines: tuple[int, ...]) -> str:
+    """Return what the SDK says of a stack to a router: a hash of names, not of releases."""
+    return stack_hash([f"team/style-{line}" for line in lines])

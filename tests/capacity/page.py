@@ -6,7 +6,7 @@ In: answers. Out: `capacity.md` and a folder of SVG files beside it. Decides not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -107,7 +107,9 @@ def _pictures(answers: Answers) -> dict[str, str]:
 def _by_exponent(found: Found, *, value: Callable[[Result], float]) -> dict[str, Points]:
     return {
         f"{exponent:g}, {_NAMES[router]}": [
-            (adapters, value(_one(found, 10, adapters, exponent, router))) for adapters in ADAPTERS
+            (adapters, value(one))
+            for adapters in ADAPTERS
+            for one in _of(found, 10, adapters, exponent, router)
         ]
         for exponent in EXPONENTS
         for router in ("ring", "random")
@@ -117,7 +119,9 @@ def _by_exponent(found: Found, *, value: Callable[[Result], float]) -> dict[str,
 def _by_servers(found: Found, *, value: Callable[[Result], float]) -> dict[str, Points]:
     return {
         f"{adapters:,}, {_NAMES[router]}": [
-            (servers, value(_one(found, servers, adapters, 1.0, router))) for servers in SERVERS
+            (servers, value(one))
+            for servers in SERVERS
+            for one in _of(found, servers, adapters, 1.0, router)
         ]
         for adapters in LINES[max(SERVERS)]
         for router in ("ring", "random")
@@ -130,7 +134,7 @@ def _hits(found: Found) -> str:
         for exponent in EXPONENTS
         for adapters in ADAPTERS
         for router in ("ring", "random")
-        for result in [_one(found, 10, adapters, exponent, router)]
+        for result in _of(found, 10, adapters, exponent, router)
     )
     return _table(("exponent", "release lines", "router", *_HEADS), rows)
 
@@ -141,7 +145,7 @@ def _servers(found: Found) -> str:
         for servers in SERVERS
         for adapters in LINES[servers]
         for router in ("ring", "random")
-        for result in [_one(found, servers, adapters, 1.0, router)]
+        for result in _of(found, servers, adapters, 1.0, router)
     )
     return _table(("servers", "release lines", "router", *_HEADS), rows)
 
@@ -197,12 +201,14 @@ def _cells(result: Result) -> tuple[str, ...]:
     )
 
 
-def _one(found: Found, servers: int, adapters: int, exponent: float, router: str) -> Result:
-    def fits(plan: Plan) -> bool:
-        wanted = (servers, adapters, exponent, router)
-        return (plan.servers, plan.adapters, plan.exponent, plan.router) == wanted
-
-    return next(result for plan, result in found.items() if fits(plan))
+def _of(
+    found: Found, servers: int, adapters: int, exponent: float, router: str
+) -> Iterator[Result]:
+    """Yield the day of these; none where it was left out."""
+    wanted = (servers, adapters, exponent, router)
+    for plan, result in found.items():
+        if (plan.servers, plan.adapters, plan.exponent, plan.router) == wanted:
+            yield result
 
 
 def _router(plan: Plan) -> str:

@@ -8,18 +8,29 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
 from tabard_server.adapters.disk_cache import DiskCache
 from tabard_server.telemetry.metrics import Metrics
-from tests.capacity.__main__ import main
 from tests.capacity.disk_tier import DiskTier
 from tests.capacity.fleet import Plan, Result, run
 from tests.capacity.inputs import Inputs
-from tests.capacity.scenarios import search
+from tests.capacity.page import Answers, write_page
+from tests.capacity.scenarios import (
+    DEMANDS,
+    ROUTERS,
+    Needed,
+    balance_plans,
+    hit_plans,
+    ring_size_plans,
+    search,
+    wave_plans,
+)
 from tests.capacity.trace import Workload, arrivals, moves, popular
+from tests.root import ROOT
 
 PLAN = Plan(servers=4, load=0.5, images=300, adapters=400, exponent=1.0, warm=60)
 
@@ -142,15 +153,40 @@ def test_search_finds_the_fewest() -> None:
     assert len(asked) < 15
 
 
-@pytest.mark.soak
-def test_page_is_written(tmp_path: Path) -> None:
-    """The whole run, with a hundredth of its requests, writes the page and its pictures."""
-    assert main(["--scale", "0.01", "--out", str(tmp_path)]) == 0
+def test_page_has_every_day(tmp_path: Path) -> None:
+    """The page has a line for every day, and pictures that a browser can read."""
+    inputs = Inputs.read()
+    result = run(replace(PLAN, images=20, warm=0), inputs=inputs)
+    makers = (hit_plans, wave_plans, balance_plans, ring_size_plans)
+    hits, waves, balances, rings = (
+        dict.fromkeys(make(inputs=inputs, scale=0.1, seed=1), result) for make in makers
+    )
+    gpus = [
+        Needed(demand=demand, router=router, servers=9, result=result)
+        for demand in DEMANDS
+        for router in ROUTERS
+    ]
+    answers = Answers(hits=hits, waves=waves, balances=balances, rings=rings, gpus=gpus)
 
-    page = (tmp_path / "capacity.md").read_text()
-    pictures = {path.name for path in (tmp_path / "capacity").glob("*.svg")}
-    assert pictures == {"host-hits.svg", "queue.svg", "store-loads.svg", "gpus.svg"}
-    assert all(f"capacity/{name}" in page for name in pictures)
+    page = write_page(answers, inputs=inputs, folder=tmp_path, seed=1, scale=0.1).read_text()
+
+    days = sum(map(len, (hits, waves, balances, rings)))
+    # Those of ten servers with exponent one stand in two tables.
+    assert page.count("| 0.00 s |") + page.count(" s | ") >= days
+    assert "$" not in page
+    for picture in ("host-hits", "queue", "store-loads", "gpus"):
+        assert f"capacity/{picture}.svg" in page
+        root = ElementTree.parse(tmp_path / "capacity" / f"{picture}.svg").getroot()
+        assert len(root) > 20
+
+
+def test_whole_page_is_current() -> None:
+    """The page that lies in the documents was made by the words that there are now."""
+    page = (ROOT / "docs" / "capacity.md").read_text(encoding="utf-8")
+    words = (ROOT / "tests" / "capacity" / "page.md").read_text(encoding="utf-8")
+
+    for line in words.splitlines():
+        assert "$" in line or line in page
 
 
 def _use(cache: DiskCache, name: str, *, size: int) -> bool:

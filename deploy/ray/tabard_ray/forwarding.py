@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a replica's gRPC port to the server in the same process: calls with all that belongs to them.
+"""From a replica's gRPC port to the server in the same process: calls, whole.
 
 In: bytes, and Ray's context of a call. Out: bytes, and the status as the server said it. A caller
 who goes away cancels here what he asked for there.
@@ -42,9 +42,7 @@ class Forwarder:
             _tell(context, error)
             return Answer()
 
-    async def answers(
-        self, method: Method, request: Any, context: Any
-    ) -> AsyncIterator[Answer]:
+    async def answers(self, method: Method, request: Any, context: Any) -> AsyncIterator[Answer]:
         """Yield the answers of a call as they come."""
         call = self._call(method, request, context)
         try:

@@ -83,9 +83,7 @@ def require_haproxy(environment: Mapping[str, str]) -> None:
         raise Refused("; ".join(wrong))
 
 
-def require_sound(
-    arguments: Arguments, *, places: Places, environment: Mapping[str, str]
-) -> None:
+def require_sound(arguments: Arguments, *, places: Places, environment: Mapping[str, str]) -> None:
     """Refuse what would draw nothing, or lose what it drew.
 
     Raises:

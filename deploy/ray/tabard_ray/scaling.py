@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How many replicas there shall be: by the seconds of work that wait, not by calls.
 
-In: the queue of each replica. Out: a number. Pure, and on its own: Ray copies it into its controller,
-where nothing of Tabard is.
+In: the queue of each replica. Out: a number. Pure, and on its own: Ray copies it into its
+controller, where nothing of Tabard is.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ class Answer:
 
     data: bytes = b""
 
-    def SerializeToString(self) -> bytes:  # noqa: N802 - the name is protobuf's
+    def SerializeToString(self) -> bytes:
         """Return the bytes."""
         return self.data
 
