@@ -8,6 +8,7 @@ SETUP_STAMP  := .venv/.tabard-setup
 DEMO_EXTRAS  := server,web
 DEMO_VENV    := $(if $(wildcard $(SETUP_STAMP)),.venv,.venv-demo)
 PROTO_STAMP  := .venv-proto/.tabard-setup
+RAY_STAMP    := .venv-ray/.tabard-setup
 STUBS        := clients/python
 # The last grpcio-tools whose stubs run on protobuf 5.29 and everything newer: docs/decisions/0001.
 PROTO_PINS   := grpcio-tools==1.71.2 grpcio==1.71.2 protobuf==5.29.6 googleapis-common-protos==1.70.0 \
@@ -44,7 +45,7 @@ TWO_AT_ONCE  := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: setup fmt lint types test page docs oracle faults long reference proto proto-check proto-promise demo wheel bench soak simulate interleave fuzz test-gpu clean help
+.PHONY: setup fmt lint types test page docs oracle faults long reference ray capacity proto proto-check proto-promise demo wheel bench soak simulate interleave fuzz test-gpu clean help
 
 setup: $(SETUP_STAMP) ## create .venv from constraints.txt; does nothing when it is up to date
 
@@ -62,7 +63,7 @@ types: setup ## mypy --strict over the four packages
 	$(BIN)/mypy
 
 test: setup ## the fast tests: no network, no GPU
-	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m "not gpu and not soak and not faults and not oracle and not documents and not page" $(TWO_AT_ONCE) $(ARGS)
+	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m "not gpu and not soak and not faults and not oracle and not documents and not page and not ray" $(TWO_AT_ONCE) $(ARGS)
 
 page: setup $(PAGE_STAMP) ## the gateway's page in a real browser, and its types; needs Debian's chromium, nodejs and npm
 	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m page $(ARGS)
@@ -96,6 +97,12 @@ simulate: setup ## 10,000 seeded histories of the log over a faulty store; ARGS=
 long: setup ## all the long suites in parts, with a summary; goes on where it stopped: ARGS='--only fuzz', ARGS=--again
 	$(OFFLINE) $(ONE_THREAD) $(BIN)/python -m tests.long $(ARGS)
 
+ray: setup $(RAY_STAMP) ## the application of deploy/ray on a real Ray of this machine: 2 GB of memory, minutes
+	$(OFFLINE) $(ONE_THREAD) .venv-ray/bin/python -m pytest -m ray -W ignore tests/deploy/ray $(ARGS)
+
+capacity: setup ## plan past this machine: write docs/capacity.md from synthetic days in virtual time; ARGS='--scale 0.1'
+	$(ONE_THREAD) $(BIN)/python -m tests.capacity $(ARGS)
+
 bench: setup ## measure against diffusers and peft alone; ARGS='--part traffic' is one part, DEVICE=cuda a GPU
 	$(OFFLINE) $(BIN)/python -m tests.bench --device $(DEVICE) $(ARGS)
 
@@ -127,7 +134,7 @@ proto-promise: $(PROTO_STAMP) ## promise the API as it is now; a change that bre
 	$(PROTOC) --include_imports --descriptor_set_out=$(PROMISE) proto/tabard/v1/*.proto
 
 clean: ## remove the virtual environments, caches and outputs
-	rm -rf .venv .venv-demo .venv-proto .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-demo .venv-proto .venv-ray .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	rm -rf build dist tabard-demo .long
 	rm -rf $(PAGE_TOOLS)/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -171,4 +178,12 @@ $(PAGE_STAMP): $(PAGE_TOOLS)/package.json $(PAGE_TOOLS)/package-lock.json
 $(PROTO_STAMP): Makefile
 	$(call make_venv,.venv-proto)
 	PIP_DISABLE_PIP_VERSION_CHECK=1 .venv-proto/bin/python -m pip install --quiet $(PROTO_PINS)
+	@touch $@
+
+# Ray has pins of its own, which this environment keeps apart; all else it sees in .venv.
+$(RAY_STAMP): deploy/ray/requirements.txt $(SETUP_STAMP)
+	$(call make_venv,.venv-ray)
+	PIP_DISABLE_PIP_VERSION_CHECK=1 .venv-ray/bin/python -m pip install --quiet -r deploy/ray/requirements.txt
+	@$(BIN)/python -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' \
+	> $$(.venv-ray/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/zz_tabard.pth
 	@touch $@

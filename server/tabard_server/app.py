@@ -85,13 +85,9 @@ class App:
             settings, origin=origin, classify=resources.classify, metrics=self.metrics
         )
         self.loop = Loop(
-            engine,
-            limits=limits,
-            tenants=tenants,
-            finisher=self._finisher,
-            metrics=self.metrics,
+            engine, limits=limits, tenants=tenants, finisher=self._finisher, metrics=self.metrics
         )
-        queue = queue_for(engine, limits=limits, tenants=tenants)
+        queue = queue_for(engine, limits=limits, tenants=tenants, metrics=self.metrics)
         self.room = queue.room
         bounds = bounds_for(engine, settings)
         self._pictures = PictureReader(bounds=bounds, limits=limits)
@@ -310,7 +306,10 @@ class App:
         health = self._health
         self._front.rpc.serve(
             generation=GenerationServicer(
-                health.shadowing.generate, on_sent=health.served.note, jobs=self._jobs
+                health.shadowing.generate,
+                on_sent=health.served.note,
+                jobs=self._jobs,
+                reach=self._follower.reach,
             ),
             jobs=JobServicer(self._jobs, pages=pages),
             registry=RegistryServicer(
@@ -393,7 +392,6 @@ class App:
             version=tabard_version(), base_family=engine.profile.family, device=engine.device
         )
         metrics.rows.is_private = self._is_hidden
-        metrics.rows_waiting.set_function(lambda: self.room.depth)
         metrics.rows_running.set_function(lambda: self.loop.running_count)
         metrics.registry_seq.set_function(lambda: self.registry.seq)
         metrics.registry_lag_seconds.set_function(lambda: self._follower.lag_seconds)

@@ -95,6 +95,7 @@ _MESSAGE_BYTES_MAX = 600
 _HINT_BYTES_MAX = 500
 _VIOLATION_BYTES_MAX = 300
 _VIOLATIONS_MAX = 6
+_BASE_BYTES_MAX = 100
 
 _STORE_RETRY_SECONDS = 1.0
 
@@ -110,6 +111,7 @@ class Refusal:
         hint: What the caller can do next; may be empty.
         violations: The first fields that are wrong; mostly empty.
         retry_seconds: When to try again; None: not on its own account.
+        base: Fingerprint of the base that a server should have; mostly empty.
     """
 
     kind: Kind
@@ -118,6 +120,7 @@ class Refusal:
     hint: str = ""
     violations: tuple[Violation, ...] = ()
     retry_seconds: float | None = None
+    base: str = ""
 
 
 class Refused(Exception):
@@ -159,6 +162,7 @@ def refusal_of(error: Exception) -> Refusal:
             "retry_seconds",
             _STORE_RETRY_SECONDS if isinstance(error, registry_errors.StoreUnavailable) else None,
         ),
+        base=_trim(str(getattr(error, "base", "")), bytes_max=_BASE_BYTES_MAX),
     )
 
 

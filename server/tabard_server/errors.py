@@ -172,9 +172,19 @@ class UploadRefused(ServerError):
 
 
 class NotServable(ServerError):
-    """The release cannot be worn by the base of this server."""
+    """The release cannot be worn by the base of this server, or the request is for another base.
+
+    Attributes:
+        base: Fingerprint of the base that it needs; empty: that is not what is wrong.
+    """
 
     reason = "NOT_SERVABLE"
+
+    def __init__(
+        self, message: str, *, reason: str | None = None, hint: str = "", base: str = ""
+    ) -> None:
+        super().__init__(message, reason=reason, hint=hint)
+        self.base = base
 
 
 class NotEvaluable(ServerError):

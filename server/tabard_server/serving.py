@@ -5,6 +5,7 @@ In: settings. Out: how it ended.
 """
 
 import asyncio
+import os
 import time
 from collections.abc import Callable
 from functools import partial
@@ -13,6 +14,7 @@ from tabard_server.app import App
 from tabard_server.life.bound import HURRIED_SECONDS, Bound
 from tabard_server.life.process import Ending, hear_signals
 from tabard_server.life.ready_file import ReadyFile
+from tabard_server.life.supervisor import Supervisor
 from tabard_server.rpc.front import Front
 from tabard_server.settings import Settings
 from tabard_server.startup.resources import Resources, load_resources
@@ -48,40 +50,44 @@ async def serve(
     stop, hurry = stop or asyncio.Event(), asyncio.Event()
     hear_signals(stop=stop, hurry=hurry)
     begun_at = time.monotonic()
-    front = Front(settings)
+    front, supervisor = Front(settings), Supervisor.of(os.environ)
     await front.open()
     with ReadyFile(settings.ready_file) as ready:
-        try:
-            loading = Daemon("tabard-start", partial(load, settings, front.metrics))
-            loading.start()
-            resources = await unless_set(stop, loading.result())
-        except Exception:
-            await front.close()
-            raise
-        if resources is None:
-            return await _give_up(loading, front=front)
-        app = App(settings, resources, front=front)
-        address, metrics_address = await app.start()
-        log_event(
-            "server.ready",
-            address=address,
-            operators=front.operators_address or "off",
-            metrics=metrics_address or "off",
-            base=resources.engine.source,
-            device=resources.engine.device,
-            registry=resources.registry.id,
-            seconds=time.monotonic() - begun_at,
-        )
-        ready.write(
-            address=address,
-            operators_address=front.operators_address,
-            metrics_address=metrics_address,
-        )
-        if on_ready is not None:
-            on_ready(address, metrics_address)
-        await stop.wait()
-        log_event("server.draining", jobs=app.generation.jobs_left)
-        ending = await app.stop(hurry=hurry)
+        async with supervisor.hearing_of(front.readiness):
+            try:
+                loading = Daemon("tabard-start", partial(load, settings, front.metrics))
+                loading.start()
+                resources = await unless_set(stop, loading.result())
+            except Exception:
+                await front.close()
+                raise
+            if resources is None:
+                supervisor.stopping()
+                return await _give_up(loading, front=front)
+            app = App(settings, resources, front=front)
+            address, metrics_address = await app.start()
+            log_event(
+                "server.ready",
+                address=address,
+                operators=front.operators_address or "off",
+                metrics=metrics_address or "off",
+                base=resources.engine.source,
+                device=resources.engine.device,
+                registry=resources.registry.id,
+                seconds=time.monotonic() - begun_at,
+            )
+            ready.write(
+                address=address,
+                operators_address=front.operators_address,
+                metrics_address=metrics_address,
+            )
+            supervisor.ready()
+            if on_ready is not None:
+                on_ready(address, metrics_address)
+            await stop.wait()
+            supervisor.stopping()
+            log_event("server.draining", jobs=app.generation.jobs_left)
+            ending = await app.stop(hurry=hurry)
     log_event("server.stopped", jobs_cut_off=ending.jobs_cut_off)
     return ending
 

@@ -146,6 +146,10 @@ class Settings(BaseSettings):
     adapters_that_contradict: bool = False
     """Take adapters whose own words contradict the base (its prediction, its noise schedule or its
     architecture), with a warning instead of a refusal."""
+    releases_of: Literal["family", "base"] = "family"
+    """Whose releases are drawn: `family`: those checked against any base of this family; `base`:
+    only those checked against this very one, as where servers of several bases of a family stand
+    behind one address."""
     device: str = "auto"
     """`auto`, `cpu`, `cuda`, `cuda:1`, …."""
     dtype: Dtype = "auto"

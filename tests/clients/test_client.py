@@ -10,6 +10,7 @@ import pytest
 
 import tabard
 from tabard import Client
+from tabard.routing import stack_hash
 from tests.clients.fakes.server import FakeServer
 from tests.clients.fakes.state import FakeStatus
 
@@ -112,7 +113,7 @@ def test_metadata_carries_token_and_stack(
 
     metadata = server.state.metadata[-1]
     assert metadata["authorization"] == "Bearer secret"
-    assert metadata["tabard-stack"] == "acme/watercolor,acme/watercolor@1.0.0"
+    assert metadata["tabard-stack"] == stack_hash(["acme/watercolor", "acme/watercolor@1.0.0"])
 
 
 def test_client_is_safe_between_threads(client: Client) -> None:

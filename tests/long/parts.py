@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.root import ROOT
 
-SUITES = ("oracle", "faults", "soak", "interleave", "fuzz", "simulate")
+SUITES = ("oracle", "faults", "soak", "interleave", "fuzz", "simulate", "capacity", "ray")
 SEEDED: Mapping[str, tuple[str, str, int, int]] = {
     "fuzz": ("tests.fuzz", "--cases", 100_000, 25_000),
     "simulate": ("tests.simulation", "--histories", 10_000, 2_500),
@@ -22,6 +22,8 @@ SEEDED: Mapping[str, tuple[str, str, int, int]] = {
 """The module that runs seeds, its word for how many, how many in all, and in a part."""
 
 SCRIPTS, SCRIPT_ACTIONS = 2, 5_000
+
+_SMALL = ("--scale", 0.05, "--servers-max", 100, "--out", ".long/capacity")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +57,9 @@ def all_parts(root: Path = ROOT) -> list[Part]:
         Part(suite="soak", name="hour", command=_python("tests.soak")),
         *_scripts(),
         *(part for suite in SEEDED for part in _seeded(suite)),
+        Part(suite="capacity", name="small", command=_python("tests.capacity", *_SMALL)),
+        # In an environment of its own, which make looks after.
+        Part(suite="ray", name="application", command=("make", "ray")),
     ]
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
@@ -153,6 +152,7 @@ class AsyncClient:
         certificate: tuple[str | Path, str | Path] | None = None,
         profile: str | None = None,
         insecure: bool | None = None,
+        base: str | None = None,
         actor: str | None = None,
         timeout_seconds: float | None = None,
         patience_seconds: float | None = None,
@@ -166,12 +166,13 @@ class AsyncClient:
             certificate=certificate,
             profile=profile,
             insecure=insecure,
+            base=base,
             actor=actor,
             timeout_seconds=timeout_seconds,
             patience_seconds=patience_seconds,
         )
         self._on_wait = on_wait
-        self._caller = Caller(actor=self._connection.actor, new_id=lambda: uuid.uuid4().hex)
+        self._caller = self._connection.caller()
         self._open_channel: grpc.aio.Channel | None = None
         self._is_closed = False
 
@@ -326,7 +327,7 @@ class AsyncClient:
                     response = await invoke(
                         sent,
                         timeout=retries.seconds_left,
-                        metadata=self._connection.metadata + call.metadata,
+                        metadata=retries.metadata(self._connection.metadata + call.metadata),
                     )
                 return call.read(response)
             except TabardError as refusal:
@@ -354,9 +355,9 @@ class AsyncClient:
         invoke = self._channel.unary_stream(*call.rpc)
         while True:
             rpc = invoke(
-                call.request,
+                retries.request(call.request),
                 timeout=retries.seconds_left,
-                metadata=self._connection.metadata + call.metadata,
+                metadata=retries.metadata(self._connection.metadata + call.metadata),
             )
             try:
                 async with self._errors(retries=retries):
@@ -372,12 +373,7 @@ class AsyncClient:
             await asyncio.sleep(pause)
 
     def _retries(self, timeout_seconds: float | None, call: Call[Any] | None = None) -> Retries:
-        return Retries(
-            patience_seconds=self._connection.patience_seconds,
-            timeout_seconds=timeout_seconds,
-            on_wait=self._on_wait,
-            given=call.given if call else None,
-        )
+        return self._connection.retries(timeout_seconds, call=call, on_wait=self._on_wait)
 
     @contextlib.asynccontextmanager
     async def _errors(

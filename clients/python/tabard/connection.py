@@ -9,6 +9,7 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,7 +21,7 @@ from tabard.access.address import TLS_SCHEME, Address, read_address
 from tabard.access.profiles import Profile, default_profile, named_profile
 from tabard.access.tls import Tls, read_tls
 from tabard.access.tokens import can_be_read_again, read_token, read_token_file
-from tabard.calls.call import Metadata
+from tabard.calls.call import Call, Caller
 from tabard.errors import (
     CONNECTION_LOST,
     NOBODY_ANSWERS,
@@ -28,7 +29,14 @@ from tabard.errors import (
     InvalidArgument,
     TabardError,
 )
-from tabard.patience import REFUSAL_PATIENCE_SECONDS, require_timeout
+from tabard.patience import (
+    REFUSAL_PATIENCE_SECONDS,
+    Metadata,
+    OnWait,
+    Retries,
+    require_timeout,
+)
+from tabard.routing import BASE_METADATA, base_hint
 
 DEFAULT_ADDRESS = "127.0.0.1:50051"
 DEFAULT_TIMEOUT_SECONDS = 60.0
@@ -77,6 +85,8 @@ class Access(TypedDict, total=False):
         certificate: PEM files of the client's own certificate and of its private key.
         profile: A profile that `tabard login` wrote.
         insecure: Send a token even where others can read it on the way.
+        base: The base to ask for, where one address leads to servers of several: its fingerprint,
+            or the first 12 digits or more.
     """
 
     address: str | None
@@ -86,6 +96,7 @@ class Access(TypedDict, total=False):
     certificate: tuple[str | Path, str | Path] | None
     profile: str | None
     insecure: bool | None
+    base: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +109,7 @@ class Connection:
         token_file: Where it is read anew before every call; None: it stays as it is.
         tls: What is brought to a TLS handshake; None: there is none.
         insecure: Whether a token may go where others can read it.
+        base: The base to ask for; empty: whichever the releases of a request need.
         actor: Written into the records of this client's acts.
         timeout_seconds: Deadline of every call that does not set its own.
         patience_seconds: How long a call is sent again while the server asks to wait.
@@ -108,6 +120,7 @@ class Connection:
     token_file: Path | None = None
     tls: Tls | None = None
     insecure: bool = False
+    base: str = ""
     actor: str
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
     patience_seconds: float = REFUSAL_PATIENCE_SECONDS
@@ -116,6 +129,12 @@ class Connection:
         for name, example in (("address", DEFAULT_ADDRESS), ("token", ""), ("actor", "alice")):
             _require_text(name, getattr(self, name), example=example)
         self._check_secrecy()
+        if self.base and not base_hint(self.base):
+            raise InvalidArgument(
+                f"{self.base[:80]!r} names no base",
+                reason="BAD_BASE",
+                hint="use 12 or more digits of its fingerprint, as tabard status shows it",
+            )
         require_timeout(self.timeout_seconds)
         if not isinstance(self.patience_seconds, Real):
             raise TypeError(f"patience is a number of seconds, not {self.patience_seconds!r}")
@@ -144,7 +163,25 @@ class Connection:
             TabardError: The file of the token does not hold one any more.
         """
         token = read_token_file(self.token_file) if self.token_file else self.token
-        return (("authorization", f"Bearer {token}"),) if token else ()
+        hints = ((BASE_METADATA, base_hint(self.base)),) if self.base else ()
+        return ((("authorization", f"Bearer {token}"),) if token else ()) + hints
+
+    def caller(self) -> Caller:
+        """Give the one that calls by this connection."""
+        return Caller(actor=self.actor, new_id=lambda: uuid.uuid4().hex, base=self.base)
+
+    def retries(
+        self, timeout_seconds: float | None, *, call: Call[Any] | None, on_wait: OnWait | None
+    ) -> Retries:
+        """Give what counts the tries of a call; None: one that is not safe to repeat."""
+        return Retries(
+            patience_seconds=self.patience_seconds,
+            timeout_seconds=timeout_seconds,
+            on_wait=on_wait,
+            given=call.given if call else None,
+            on_base=call.on_base if call else None,
+            is_base_said=bool(self.base),
+        )
 
     @property
     def options(self) -> list[tuple[str, str | int]]:
@@ -230,6 +267,7 @@ def find_connection(
         token_file=token_file,
         tls=_tls(access, variables, profile, address=address),
         insecure=bool(access.get("insecure", profile.insecure if profile else False)),
+        base=access.get("base", variables.get("TABARD_ROUTE_BASE", "")),
         actor=find_actor(actor, environ=environ),
         timeout_seconds=DEFAULT_TIMEOUT_SECONDS if timeout_seconds is None else timeout_seconds,
         patience_seconds=(

@@ -45,6 +45,7 @@ class TabardError(Exception):
         status: Name of the gRPC status, e.g. `NOT_FOUND`.
         violations: The fields that were refused, one by one.
         retry_after_seconds: How long the server asks to wait, if it says.
+        base: Fingerprint of the base that is needed, where the server has another one; else empty.
     """
 
     status: str
@@ -59,6 +60,7 @@ class TabardError(Exception):
         status: str = "",
         violations: tuple[FieldViolation, ...] = (),
         retry_after_seconds: float | None = None,
+        base: str = "",
     ) -> None:
         super().__init__(message)
         self.reason = reason
@@ -66,6 +68,7 @@ class TabardError(Exception):
         self.status = status or self.default_status
         self.violations = violations
         self.retry_after_seconds = retry_after_seconds
+        self.base = base
         # A traceback of an error that nobody caught shows these below the message.
         for violation in violations:
             self.add_note(f"{violation.field}: {violation.description}")

@@ -21,15 +21,19 @@ from tabard.errors import (
     TabardError,
     Unavailable,
 )
+from tabard.routing import BASE_METADATA, base_hint
 
 if TYPE_CHECKING:
     import random
+
+    from google.protobuf.message import Message
 
 WATCH_PATIENCE_SECONDS = 60.0
 REFUSAL_PATIENCE_SECONDS = 60.0
 TIMEOUT_SECONDS_MAX = 1e9
 """Thirty years; gRPC waits not at all for what is far longer."""
 
+Metadata = tuple[tuple[str, str], ...]
 OnWait = Callable[[float, TabardError], None]
 """Told before every wait: its seconds, and the refusal that asked for it."""
 
@@ -68,6 +72,13 @@ class Given(Protocol):
     """
 
     began_anew: bool
+
+    @property
+    def base(self) -> str:
+        """The base that it was begun on, by its fingerprint; empty: nobody said."""
+
+    def asked_again(self, request: Message, /) -> Message:
+        """Give the request as it is sent now: whichever server has it, goes on with the same."""
 
     def is_new(self, value: Any, /) -> bool:
         """Say whether a value was not given before; from now on it was."""
@@ -133,12 +144,22 @@ class Retries:
         timeout_seconds: float | None,
         on_wait: OnWait | None = None,
         given: Given | None = None,
+        on_base: Callable[[str], None] | None = None,
+        is_base_said: bool = False,
         clock: Callable[[], float] = time.monotonic,
         rng: random.Random | None = None,
     ) -> None:
         """Take how long to wait in all, and the deadline of the call, which holds all tries.
 
-        `given` is what its caller was given, of a call that is safe to repeat.
+        Args:
+            patience_seconds: How long it is sent again without getting on.
+            timeout_seconds: The deadline; None: there is none.
+            on_wait: Told of every wait.
+            given: What its caller was given, of a call that is safe to repeat.
+            on_base: Told which base it needs, when a server of another one refuses.
+            is_base_said: Whether its caller says the base: then it goes to no other.
+            clock: Monotonic seconds.
+            rng: For jitter.
 
         Raises:
             InvalidArgument: No call can have so long.
@@ -155,6 +176,9 @@ class Retries:
         self._patience_seconds = patience_seconds
         self._failing_since: float | None = None
         self._given = given
+        self._on_base = on_base
+        self._is_base_said = is_base_said
+        self._base = ""
         self.is_under_way = False
 
     @property
@@ -176,14 +200,28 @@ class Retries:
             self._jitter_seconds = _JITTER_SECONDS
         return is_new
 
+    def metadata(self, said: Metadata) -> Metadata:
+        """Give the metadata of the next try: the base is that which servers have named."""
+        base = self._base or (base_hint(self._given.base) if self._given else "")
+        if not base or self._is_base_said:
+            return said
+        return (*(one for one in said if one[0] != BASE_METADATA), (BASE_METADATA, base))
+
+    def request(self, first: Message) -> Message:
+        """Give what the next try sends, of what was sent at first."""
+        return self._given.asked_again(first) if self._given else first
+
     def pause_after(self, refusal: TabardError) -> float:
         """Give the seconds to wait before the next try: what was asked for, and full jitter.
 
-        Every wait is told: to `on_wait`, else in the log `tabard`.
+        Every wait is told: to `on_wait`, else in the log `tabard`. A server of another base is not
+        waited for: the next try goes to one of the right base, once.
 
         Raises:
             TabardError: The refusal, when it asks for no wait, or there is no time for it.
         """
+        if self._goes_to_another_base(refusal):
+            return 0.0
         asked = 0.0 if self._is_lost(refusal) else refusal.retry_after_seconds
         if asked is None or not isinstance(refusal, ResourceExhausted | Unavailable):
             raise refusal
@@ -208,6 +246,17 @@ class Retries:
                 "not done (%s): attempt %d follows in %.2f s", refusal.reason, self.attempts, pause
             )
         return pause
+
+    def _goes_to_another_base(self, refusal: TabardError) -> bool:
+        base = base_hint(refusal.base)
+        if not base or self._base or self._is_base_said:
+            return False
+        self._base = base
+        self.attempts += 1
+        if self._on_base is not None:
+            self._on_base(refusal.base)
+        _log.info("refused (%s): asked for again on base %s", refusal.reason, base)
+        return True
 
     def _is_lost(self, failure: TabardError) -> bool:
         """Say whether the connection to a server that was met is gone, and that does no harm."""

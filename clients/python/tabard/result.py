@@ -86,6 +86,7 @@ class Accepted:
         queue_depth: Rows ahead of this job.
         trace_id: Id of the trace that tells where its time went; empty where none is kept.
         warnings: What of the request the worn releases were not made for.
+        base_fingerprint: The base it is drawn on; empty: an older server did not say.
     """
 
     job_id: str
@@ -95,6 +96,16 @@ class Accepted:
     queue_depth: int
     trace_id: str = ""
     warnings: tuple[SamplingWarning, ...] = ()
+    base_fingerprint: str = ""
+
+    def draws_as(self, other: Accepted) -> bool:
+        """Say whether the same is drawn as in another run: seeds, releases and base."""
+
+        def drawn(one: Accepted) -> tuple[object, ...]:
+            worn = tuple((w.digest, w.weight, w.controls) for w in one.worn)
+            return one.seeds, worn, one.base_fingerprint
+
+        return drawn(self) == drawn(other)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,10 +254,11 @@ class Collector:
         """Take the next event of the job."""
         match event:
             case Accepted():
-                # A second one is of another job: the server has lost the first.
-                self._accepted = event
-                self._images.clear()
-                self._told.clear()
+                # A second one is of another run: the server has lost the first.
+                before, self._accepted = self._accepted, event
+                if before is not None and not event.draws_as(before):
+                    self._images.clear()
+                    self._told.clear()
             case Progress():
                 self._steps = event.steps
                 self._tell(event)

@@ -53,6 +53,11 @@ _DEFAULT_HINTS: dict[grpc.StatusCode, str] = {
 _NOT_REACHED = ("failed to connect", "errors resolving", "DNS resolution failed")
 """How gRPC begins where no connection came about; of all else it cannot say how far it came."""
 
+_RESET = ("RST_STREAM", "Stream removed")
+"""In what gRPC says where a stream was cut off on the way: a server was killed, a proxy lost it."""
+_ENDED_HERE = ("Locally cancelled", "Channel closed")
+"""How it begins where this program gave up the call itself."""
+
 _OWN_WORDS: dict[grpc.StatusCode, str] = {
     grpc.StatusCode.DEADLINE_EXCEEDED: "the time that was allowed for the call is over",
     grpc.StatusCode.UNIMPLEMENTED: "the server at {address} does not know this call",
@@ -91,7 +96,11 @@ def tabard_error(call: FailedCall, *, address: str) -> TabardError:
                 delay = retry.retry_delay
                 retry_after_seconds = max(0.0, delay.seconds + delay.nanos / 1e9)
     reason, hint, message = code.name, _default_hint(code, address), _message(call, address)
-    if info.domain == ERROR_DOMAIN:
+    if info.domain != ERROR_DOMAIN and _is_cut_off(code, str(call.details())):
+        # No word of a server's: whatever it is called on the way, the server is lost.
+        code, message = grpc.StatusCode.UNAVAILABLE, "the connection to the server was lost"
+        reason, hint = errors.CONNECTION_LOST, _default_hint(code, address)
+    elif info.domain == ERROR_DOMAIN:
         reason = info.reason
     elif code in _OWN_WORDS:
         # gRPC's own, on either side: "Deadline Exceeded" tells a person nothing.
@@ -108,7 +117,18 @@ def tabard_error(call: FailedCall, *, address: str) -> TabardError:
         status=code.name,
         violations=violations,
         retry_after_seconds=retry_after_seconds,
+        base=info.metadata.get("base", ""),
     )
+
+
+def _is_cut_off(code: grpc.StatusCode, details: str) -> bool:
+    """Say whether a call that no server ended was ended by something between, unasked."""
+    match code:
+        case grpc.StatusCode.CANCELLED:
+            return not details.startswith(_ENDED_HERE)
+        case grpc.StatusCode.INTERNAL | grpc.StatusCode.UNKNOWN:
+            return any(word in details for word in _RESET)
+    return False
 
 
 def _message(call: FailedCall, address: str) -> str:

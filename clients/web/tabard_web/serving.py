@@ -21,12 +21,26 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from tabard import InvalidArgument, TabardError
+from tabard_web.activation import passed_socket
 from tabard_web.app import Gateway
 from tabard_web.bounds import Bounds
 from tabard_web.connections import connection_type
 from tabard_web.front.origins import LOOPBACK_NAMES
 
-__all__ = ["LOOPBACK_NAMES", "OnReady", "Place", "config_of", "open_socket", "read_place", "serve"]
+__all__ = [
+    "LOOPBACK_NAMES",
+    "SYSTEMD",
+    "OnReady",
+    "Place",
+    "config_of",
+    "open_socket",
+    "read_place",
+    "serve",
+    "take_place",
+]
+
+SYSTEMD = "systemd"
+"""What is said in place of an address where systemd passes a socket."""
 
 OnReady = Callable[[str], None]
 """Told once where the gateway is reached, as `http://host:port`."""
@@ -71,6 +85,25 @@ def read_place(text: str, *, insecure: bool) -> Place:
             "--insecure",
         )
     return place
+
+
+def take_place(text: str, *, insecure: bool) -> tuple[Place, socket.socket]:
+    """Take the address that a text says, or the socket that systemd passed: `systemd`.
+
+    Raises:
+        InvalidArgument: It cannot be had, or others could reach it and read along.
+    """
+    if text != SYSTEMD:
+        place = read_place(text, insecure=insecure)
+        return place, open_socket(place)
+    opened = passed_socket(os.environ)
+    host, port, *_rest = opened.getsockname()
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    try:
+        return read_place(address, insecure=insecure), opened
+    except InvalidArgument:
+        opened.close()
+        raise
 
 
 def open_socket(place: Place) -> socket.socket:

@@ -28,6 +28,7 @@ from tabard_registry import (
 from tabard_registry.grammar import counted
 from tabard_server.adapters.disk_cache import Damaged, DiskCache, KeptRelease
 from tabard_server.adapters.host_adapter import HostAdapter, NotRepresentable, pack
+from tabard_server.adapters.served_base import ServedBase
 from tabard_server.adapters.slab_file import SlabKey, line_in, read_slab, write_slab
 from tabard_server.errors import NotServable
 
@@ -48,15 +49,22 @@ class ReleaseLoader:
         dtype: torch.dtype,
         disk: DiskCache | None = None,
         is_pinned: bool = False,
+        is_strict: bool = False,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Take the disk tier; without one, every load packs anew what lies in a folder here."""
+        """Take the disk tier; without one, every load packs anew what lies in a folder here.
+
+        `is_strict`: only what was checked against this very base is loaded.
+        """
         self._clock, self._sleep = clock, sleep
         self._disk = disk
         self._registry = registry
         self._profile = profile
         self._base = profile.fingerprint
+        self._served = ServedBase(
+            family=profile.family, fingerprint=profile.fingerprint, is_strict=is_strict
+        )
         self._dtype = dtype
         self._is_pinned = is_pinned
 
@@ -109,7 +117,7 @@ class ReleaseLoader:
 
     def _make(self, release: Digest) -> HostAdapter:
         manifest = self._registry.manifest(release)
-        check_fit(manifest, profile=self._profile)
+        check_fit(manifest, profile=self._profile, served=self._served)
         assert manifest.canonical is not None, "a recipe is never loaded, its members are"
         with self._canonical_file(manifest.canonical) as path:
             return self._pack(path, manifest=manifest)
@@ -136,18 +144,18 @@ class ReleaseLoader:
             ) from error
 
 
-def check_fit(manifest: Manifest, *, profile: BaseProfile) -> None:
-    """Refuse a release that names what the base lacks.
+def check_fit(
+    manifest: Manifest, *, profile: BaseProfile, served: ServedBase | None = None
+) -> None:
+    """Refuse a release that names what the base lacks; `served` says whose releases are drawn.
 
     Raises:
         NotServable: Family, layers or text encoders differ.
     """
-    if manifest.base_family != profile.family:
-        raise NotServable(
-            f"the release is for {manifest.base_family}; this server serves {profile.family}",
-            reason="BASE_FAMILY_MISMATCH",
-            hint=f"publish it for {profile.family}, or ask a server of {manifest.base_family}",
-        )
+    served = served or ServedBase(family=profile.family, fingerprint=profile.fingerprint)
+    served.require_for(
+        "the release", family=manifest.base_family, fingerprint=manifest.base_fingerprint
+    )
     missing = [
         f"{target.component}:{target.module}"
         for target in manifest.targets

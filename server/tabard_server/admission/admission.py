@@ -123,6 +123,8 @@ class Admission:
 
     def _admit(self, spec: JobSpec, *, state: State, reading: PictureReading) -> Job:
         now, wanted = self._clock(), spec.wanted
+        if spec.again is not None and spec.again.seed is not None:
+            spec = replace(spec, seed=spec.again.seed)
         self._check_deadline(spec)
         tagged, plain = read_tags(wanted.prompt), _plain_texts(wanted)
         violations = self._bounds.check(spec, picture_size=reading.size)
@@ -171,7 +173,7 @@ class Admission:
         warnings += tuple(unheeded(drawing, worn=worn, away=read.away))
         first = self._draw_seed(DRAWN_SEED_MAX) if spec.seed is None else spec.seed
         return Job(
-            id=self._new_id() if spec.again is None else spec.again.job_id,
+            id=(spec.again and spec.again.job_id) or self._new_id(),
             ticket=next(self._tickets),
             drawing=drawing,
             worn=worn,
@@ -188,6 +190,7 @@ class Admission:
             warnings=warnings,
             put_in=put_in,
             written=spec.written,
+            base_fingerprint=self._stacker.base.fingerprint,
         )
 
     def _check_deadline(self, spec: JobSpec) -> None:

@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from tabard_registry.trust.signatures import Verifier
+from tabard_server.adapters.served_base import ServedBase
 from tabard_server.admission.admission import Admission
 from tabard_server.admission.controls import ControlReader
 from tabard_server.admission.declared import DeclaredSampling
@@ -53,7 +54,11 @@ def admission_for(
     return Admission(
         bounds=bounds,
         stacker=Stacker(
-            base_family=engine.profile.family,
+            base=ServedBase(
+                family=engine.profile.family,
+                fingerprint=engine.profile.fingerprint,
+                is_strict=settings.releases_of == "base",
+            ),
             rank_total_max=settings.slot_rank_total,
             can_merge=engine.can_merge,
             limits=limits,

@@ -30,6 +30,16 @@ def canary_for(spec: JobSpec, ref: AdapterRef, *, state: State) -> Release | Non
     return line.by_digest[canary.terms.candidate]
 
 
+def is_candidate(release: Release, ref: AdapterRef, *, state: State) -> bool:
+    """Say whether a release is what is tried now on the channel that a ref names."""
+    if ref.adapter not in state.canaried or not isinstance(ref.selector, ByChannel):
+        return False
+    canary = open_canary(state.adapter(ref.adapter), channel=ref.selector.channel)
+    return (
+        canary is not None and not canary.is_promoted and canary.terms.candidate == release.digest
+    )
+
+
 def is_exposed(key: str, *, salt: str, share: float) -> bool:
     """Say whether a key is of a share: whoever was of a smaller one stays in a larger one."""
     digest = hashlib.sha256(f"{salt}\0{key}".encode()).digest()

@@ -22,11 +22,12 @@ from tabard_registry.identity.roles import Role
 from tabard_registry.refs.names import ByDigest
 from tabard_registry.trust.servable import check_servable
 from tabard_registry.trust.signatures import Verifier
-from tabard_server.admission.canaries import canary_for
+from tabard_server.adapters.served_base import ServedBase
+from tabard_server.admission.canaries import canary_for, is_candidate
 from tabard_server.admission.controls import ControlReader
 from tabard_server.admission.embeddings import refs_named
 from tabard_server.engine_port.weights.strength import Controls, Strength, is_steady
-from tabard_server.errors import InvalidRequest, NotServable, Violation, invalid
+from tabard_server.errors import InvalidRequest, Violation, invalid
 from tabard_server.jobs.job import Job, JobSpec, Worn, WornRecipe
 from tabard_server.jobs.words.controls import NOTHING_SAID, SaidControls, SaidRef, read_said
 from tabard_server.jobs.words.prompt_tags import TaggedPrompt
@@ -69,14 +70,14 @@ class Stacker:
     def __init__(
         self,
         *,
-        base_family: str,
+        base: ServedBase,
         rank_total_max: int,
         can_merge: bool,
         limits: Limits,
         verifier: Verifier,
         controls: ControlReader,
     ) -> None:
-        self._base_family = base_family
+        self.base = base
         self._can_merge = can_merge
         self._verifier = verifier
         self._controls = controls
@@ -102,10 +103,11 @@ class Stacker:
         Raises:
             Forbidden: Who asks may not generate with one of them.
             InvalidRequest: A ref cannot be read, or the stack is not allowed.
-            NotServable: A release is for another family.
+            NotServable: The request, or a release, is for another base.
             NotFound, PreconditionFailed: The registry has no such release, or nobody may be served
                 with it: yanked, quarantined, purged, not signed.
         """
+        self.base.require(spec.base)
         asked = [
             *(
                 _Asked(
@@ -143,7 +145,9 @@ class Stacker:
             *self._room(worn),
         ]:
             raise InvalidRequest(tuple(violations))
-        self._check_family(worn)
+        for needs in (each.release for each in worn):
+            family, fingerprint = needs.base_family, needs.base_fingerprint
+            self.base.require_for(needs, family=family, fingerprint=fingerprint)
         return worn
 
     def review(self, job: Job, *, state: State) -> None:
@@ -206,7 +210,10 @@ class Stacker:
         if spec.again is not None and text in spec.again.pins:
             digest, is_canary = spec.again.pins[text]
             pinned = replace(ref, selector=ByDigest(prefix=Digest.parse(digest).hex))
-            return state.resolve(pinned), is_canary
+            release = state.resolve(pinned)
+            if is_canary is None:
+                is_canary = is_candidate(release, ref, state=state)
+            return release, is_canary
         candidate = canary_for(spec, ref, state=state)
         return candidate or state.resolve(ref), candidate is not None
 
@@ -262,16 +269,6 @@ class Stacker:
                 reason="STACK_TOO_LARGE",
                 hint="wear fewer adapters, or serve with a larger slot_rank_total",
             )
-
-    def _check_family(self, worn: Iterable[Worn]) -> None:
-        for one in worn:
-            if one.release.base_family != self._base_family:
-                raise NotServable(
-                    f"{one.release} is for {one.release.base_family}; this server serves "
-                    f"{self._base_family}",
-                    reason="BASE_FAMILY_MISMATCH",
-                    hint=f"publish it for {self._base_family}, or ask another server",
-                )
 
 
 def weight_wanted(release: Release, *, ref: AdapterRef) -> float:

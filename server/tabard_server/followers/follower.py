@@ -48,6 +48,8 @@ class Follower:
         self._delivered_seq = registry.seq
         self._delivering = asyncio.Lock()
         self._answered_at = clock()
+        self._polled_at = clock()
+        self._reaching = asyncio.Lock()
         self._said_at: float | None = None
         self._changed = asyncio.Event()
         self._closed = asyncio.Event()
@@ -85,6 +87,17 @@ class Follower:
             # The outermost loop of what follows a record: the next poll tries again.
             self._note_failure(error, event="registry.records_not_handled")
 
+    async def reach(self, seq: int) -> None:
+        """Read on, if the snapshot is before a position that somebody has seen. Never raises.
+
+        However many ask, the store is asked by one of them at a time, and once for all who came
+        before; one that does not answer, or a position that is none, leaves things as they are.
+        """
+        asked_at = self._clock()
+        async with self._reaching:
+            if self._registry.seq < seq and self._polled_at < asked_at and not self.is_closed:
+                await self._poll()
+
     async def run(self) -> None:
         """Follow the registry until closed."""
         while not self.is_closed:
@@ -98,6 +111,7 @@ class Follower:
         self._threads.close()
 
     async def _poll(self) -> None:
+        self._polled_at = self._clock()
         try:
             await self._threads.run(self._registry.refresh)
         except Exception as error:

@@ -78,6 +78,11 @@ class Forecast:
             return 0
         return sum(run.seats.rows for run in runs if run.job.ticket < mine.job.ticket)
 
+    @property
+    def work_seconds(self) -> float:
+        """Seconds of the engine for all that is admitted and not finished, at its pace of late."""
+        return self._pace * sum(job.seconds for job in self._queue())
+
     def note_begun(self, run: JobRun) -> None:
         """Note that an image begins: while others wait, that is how fast the queue moves."""
         now = self._clock()

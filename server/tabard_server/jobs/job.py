@@ -54,16 +54,20 @@ class WantedAdapter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Again:
-    """What another run of a job takes from its first one.
+    """What another run of a job takes from its first one, here or on a server that was lost.
 
     Attributes:
-        job_id: Its id.
         pins: What its refs meant then, by how they were written: the digest, and whether it was the
-            candidate of a canary.
+            candidate of a canary; None: a caller says so, who is not asked that.
+        job_id: Its id; empty: another server gave it one, and this run has its own.
+        seed: The seed of image 0; None: as the request says.
+        registry_seq: The log position at which they meant that.
     """
 
-    job_id: str
-    pins: Mapping[str, tuple[str, bool]]
+    pins: Mapping[str, tuple[str, bool | None]]
+    job_id: str = ""
+    seed: int | None = None
+    registry_seq: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +93,7 @@ class JobSpec:
             change nothing. No caller can say it.
         again: What it takes from an earlier run; None: it is its first.
         written: How its images are written.
+        base: Fingerprint of the base it shall be drawn on, or its first digits; empty: any.
     """
 
     wanted: WantedDrawing
@@ -108,6 +113,7 @@ class JobSpec:
     may_lack_words: bool = False
     again: Again | None = None
     written: Written = PNG
+    base: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,6 +226,7 @@ class Job:
         warnings: What of it the worn releases were not made for.
         put_in: Trigger words that were put into its prompt; None: it did not ask for that.
         written: How its images are written.
+        base_fingerprint: The base it is drawn on; empty: nobody asks.
     """
 
     id: str
@@ -240,6 +247,7 @@ class Job:
     warnings: tuple[SamplingWarning, ...] = ()
     put_in: PutIn | None = None
     written: Written = PNG
+    base_fingerprint: str = ""
 
     @property
     def claim(self) -> Claim:

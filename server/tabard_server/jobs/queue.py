@@ -21,6 +21,7 @@ from tabard_server.jobs.job import Job
 from tabard_server.jobs.run import JobRun
 from tabard_server.jobs.waiting_room import QUEUE_FULL, Seats, WaitingRoom
 from tabard_server.limits import Limits, Tenants
+from tabard_server.telemetry.metrics import Metrics
 
 _CALLS_PER_SEAT_MAX = 4
 """Calls that may wait for each seat: more were promised one, and not all of them come back."""
@@ -152,9 +153,10 @@ def queue_for(
     *,
     limits: Limits,
     tenants: Tenants,
+    metrics: Metrics,
     clock: Callable[[], float] = time.monotonic,
 ) -> Queue:
-    """Make the queue before an engine."""
+    """Make the queue before an engine; how full it is stands in the metrics from then on."""
     planned = ROWS_PER_STEP if engine.plan is None else engine.plan.rows_per_step
     forecast = Forecast(
         work=lambda: engine.work,
@@ -172,6 +174,8 @@ def queue_for(
     )
     line = Line(calls_max=_CALLS_PER_SEAT_MAX * limits.queue_rows_max)
     room.on_free = line.wake
+    metrics.rows_waiting.set_function(lambda: room.depth)
+    metrics.queue_work_seconds.set_function(lambda: forecast.work_seconds)
     return Queue(room=room, forecast=forecast, budgets=Budgets(tenants, clock=clock), line=line)
 
 

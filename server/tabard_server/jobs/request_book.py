@@ -252,7 +252,7 @@ class RequestBook:
 
 
 def fingerprint_of(spec: JobSpec) -> bytes:
-    """Return what is equal for the same request: all of it but its id, its time and who asks."""
+    """Return what is equal for the same request: not its id, its time, who asks and where."""
     wanted = spec.wanted
     files = [wanted.image, wanted.mask_image, *(one.mask for one in wanted.regions)]
     has_files = [one is not None for one in files]
@@ -270,6 +270,7 @@ def fingerprint_of(spec: JobSpec) -> bytes:
         caller=NOBODY,
         identity=ANYBODY,
         again=None,
+        base="",
     )
     said_bytes = repr((said, has_files)).encode(errors="surrogatepass")
     parts = (said_bytes, *(one or b"" for one in files))

@@ -28,6 +28,8 @@ DETAILS_KEY = "grpc-status-details-bin"
 """Trailing metadata that holds the details, as every gRPC client knows it."""
 HINT_KEY = "hint"
 """Where ErrorInfo keeps what to do next."""
+BASE_KEY = "base"
+"""Where it keeps the fingerprint of the base that is needed, if this server has another one."""
 
 CODES: Mapping[Kind, grpc.StatusCode] = {
     Kind.INVALID: grpc.StatusCode.INVALID_ARGUMENT,
@@ -84,6 +86,8 @@ def build_status(refusal: Refusal) -> tuple[grpc.StatusCode, bytes]:
     info = error_details_pb2.ErrorInfo(reason=refusal.reason, domain=DOMAIN)
     if refusal.hint:
         info.metadata[HINT_KEY] = refusal.hint
+    if refusal.base:
+        info.metadata[BASE_KEY] = refusal.base
     details: list[Message] = [info]
     if refusal.violations:
         violations = [

@@ -5,7 +5,8 @@ In: where settings are said. Out: the settings of a server that is worth startin
 wrong with them. Loads no model library, so that a slip of the hand is answered at once.
 """
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from importlib.util import find_spec
 from typing import Unpack
@@ -33,15 +34,19 @@ def prepare(**sources: Unpack[Sources]) -> Settings:
         BadSettings: A name is unknown, a value is wrong, or there is no such base or registry; it
             tells of all of them.
     """
+    environment = sources.get("environment") or {}
     settings, mistakes = read_settings(**sources)
     set_up_logging(log_format=settings.log_format, level=settings.log_level)
-    if ignored := service_variables(sources.get("environment") or {}):
+    if ignored := service_variables(environment):
         why = "Kubernetes sets them for a Service of this name"
         log_event("settings.variables_ignored", names=ignored, why=why)
     if settings.ready_file is not None:
         remove_stale(settings.ready_file)
-    device = {"device": partial(require_device, settings.device)}
-    BadSettings.refuse([*mistakes, *_failed(_places(settings) | device)])
+    here: _Trials = {
+        "device": partial(require_device, settings.device),
+        "listen": partial(_require_no_socket, environment),
+    }
+    BadSettings.refuse([*mistakes, *_failed(_places(settings) | here)])
     return settings
 
 
@@ -96,6 +101,21 @@ def _failed(trials: _Trials) -> Iterator[BadSettings]:
         except (BadSettings, EngineError, RegistryError) as error:
             names = getattr(error, "names", ()) or (name,)
             yield BadSettings(str(error), names=names, reason=error.reason, hint=error.hint)
+
+
+def _require_no_socket(environment: Mapping[str, str]) -> None:
+    """See that systemd has passed no socket to this process: gRPC cannot listen at one.
+
+    Raises:
+        BadSettings: It has, and holds the port that this server is meant to take.
+    """
+    is_mine = environment.get("LISTEN_PID") == str(os.getpid())
+    if is_mine and environment.get("LISTEN_FDS", "0") != "0":
+        raise BadSettings(
+            "systemd passes a socket to this server, and gRPC takes an address only",
+            reason="SOCKET_NOT_TAKEN",
+            hint="remove the .socket unit of this service, and say the address: listen",
+        )
 
 
 def _require_telemetry() -> None:

@@ -119,6 +119,7 @@ def load_resources(settings: Settings, metrics: Metrics) -> Resources:
         dtype=engine.dtype,
         disk=disk,
         is_pinned=engine.device.startswith("cuda"),
+        is_strict=settings.releases_of == "base",
     )
     return Resources(
         engine=engine,

@@ -36,6 +36,10 @@ class Metrics:
         gauge, counter = partial(Gauge, registry=registry), partial(Counter, registry=registry)
         histogram = partial(Histogram, registry=registry)
         self.rows_waiting = gauge("tabard_rows_waiting", "Images admitted and not yet begun.")
+        self.queue_work_seconds = gauge(
+            "tabard_queue_work_seconds",
+            "Seconds that the engine is thought to need for all images admitted and not finished.",
+        )
         self.rows_running = gauge("tabard_rows_running", "Images begun and not yet finished.")
         self.state = gauge(
             "tabard_state",

@@ -279,7 +279,7 @@ async def _server(*, where: str, waiting: int, residents: int) -> AsyncIterator[
                 tenants=tenants,
             ),
             cache=cache,
-            queue=queue_for(engine, limits=limits, tenants=tenants),
+            queue=queue_for(engine, limits=limits, tenants=tenants, metrics=metrics),
             digests=list(adapters),
             waiting=waiting,
         )

@@ -4,45 +4,67 @@
 import pytest
 
 import tabard
-from tabard.calls import generation
+from tabard.calls import generation, registry
 from tabard.calls.call import Caller
-from tabard.calls.generation import GENERATE_TIMEOUT_SECONDS, STACK_METADATA, stack_key
+from tabard.calls.generation import GENERATE_TIMEOUT_SECONDS
+from tabard.routing import BASE_METADATA, STACK_METADATA, base_hint, stack_hash
+from tabard.v1 import adapter_pb2, registry_service_pb2
 from tabard.v1 import generation_service_pb2 as pb
 
+FINGERPRINT = "sha256:" + "0123456789abcdef" * 4
 CALLER = Caller(actor="alice", new_id=lambda: "id")
-
-
-@pytest.mark.parametrize(
-    ("adapters", "key"),
-    [
-        (["b/b", "a/a:0.5"], "a/a,b/b"),
-        (["a/a@1.2.0:-1", "a/a@1.2.0:0.5"], "a/a@1.2.0"),
-        (["a/a@sha256:abcdef012345"], "a/a@sha256:abcdef012345"),
-        (["a/a@sha256:abcdef012345:0.5"], "a/a@sha256:abcdef012345"),
-        (["a/a@sha256:abcdef012345:0.5@0,1@0.6:te=1"], "a/a@sha256:abcdef012345"),
-        (["a/a:0.5@0,1@0.6"], "a/a"),
-        ([tabard.Wear(ref="b/b", unet=1), "a/a"], "a/a,b/b"),
-        (tabard.Wear(ref="b/b@1.0.0"), "b/b@1.0.0"),
-        (["a/é,"], "a/%C3%A9%2C"),
-    ],
-)
-def test_stack_key_ignores_weights(adapters: list[str | tabard.Wear], key: str) -> None:
-    """Requests that wear the same releases go to the same server."""
-    assert stack_key(adapters) == key
-
-
-def test_stack_key_is_bounded() -> None:
-    """What nobody could wear is refused by the server, not by the transport of its metadata."""
-    assert len(stack_key(["a/" + "b" * 100_000])) == len(stack_key(["a/b" * 9_999, "c/d"])) == 4_096
 
 
 def test_stack_is_sent_when_there_is_one() -> None:
     """A proxy finds it in the metadata; without adapters there is nothing to keep together."""
-    wearing = generation.stream(CALLER, "x", adapters=["b/b:0.5", "a/a"])
+    wearing = generation.stream(CALLER, "x", adapters=["b/b:0.5", tabard.Wear(ref="a/a", unet=1)])
+    tagged = generation.stream(CALLER, "x <lora:b/b:1>", adapters="a/a")
     plain = generation.stream(CALLER, "x")
 
-    assert wearing.metadata == ((STACK_METADATA, "a/a,b/b"),)
+    assert wearing.metadata == tagged.metadata == ((STACK_METADATA, stack_hash(["a/a", "b/b"])),)
     assert plain.metadata == ()
+
+
+def test_base_is_sent_once_it_is_known() -> None:
+    """What a server said of a release goes with the next request that wears it."""
+    caller = Caller(actor="alice", new_id=lambda: "id")
+    first = generation.stream(caller, "x", adapters="a/a:0.5")
+    assert first.on_base is not None
+    first.on_base(FINGERPRINT)
+
+    later = generation.stream(caller, "x", adapters=["a/a@stable", "b/b"])
+
+    assert BASE_METADATA not in dict(first.metadata)
+    assert dict(later.metadata)[BASE_METADATA] == base_hint(FINGERPRINT)
+
+
+def test_resolve_says_the_base() -> None:
+    """Who has resolved a ref asks for its images where they can be drawn, from the first time."""
+    caller = Caller(actor="alice", new_id=lambda: "id")
+    release = adapter_pb2.Release(
+        adapter="a/a",
+        version="1.0.0",
+        digest="sha256:" + "1" * 64,
+        kind=adapter_pb2.RELEASE_KIND_LORA,
+        base_fingerprint=FINGERPRINT,
+    )
+    registry.resolve(caller, "a/a").read(registry_service_pb2.ResolveResponse(release=release))
+
+    call = generation.stream(caller, "x", adapters="a/a")
+
+    assert dict(call.metadata)[BASE_METADATA] == base_hint(FINGERPRINT)
+
+
+def test_base_that_is_said_is_asked_of_the_server() -> None:
+    """Whoever names a base is drawn on no other, and nothing else steers the request."""
+    caller = Caller(actor="alice", new_id=lambda: "id", base=FINGERPRINT)
+    caller.bases.note(["a/a"], "sha256:" + "f" * 64)
+
+    call = generation.stream(caller, "x", adapters="a/a")
+
+    assert isinstance(call.request, pb.GenerateRequest)
+    assert call.request.base == FINGERPRINT
+    assert BASE_METADATA not in dict(call.metadata)
 
 
 def test_job_has_a_deadline() -> None:

@@ -50,7 +50,7 @@ class Door:
         self.admission = Admission(
             bounds=bounds,
             stacker=Stacker(
-                base_family="sd1",
+                base=ServedBase(family="sd1", fingerprint=FINGERPRINT),
                 rank_total_max=engine.rank_total,
                 can_merge=False,
                 limits=limits,

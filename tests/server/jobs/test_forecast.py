@@ -98,6 +98,23 @@ def test_slow_queue_is_believed() -> None:
     assert told.forecast.retry_after(4, tenant="") == pytest.approx(3 * expected, rel=0.1)
 
 
+def test_work_is_that_of_all_jobs() -> None:
+    """Waiting and begun images count, each less what is done of it; nothing is no work."""
+    told = Told()
+    assert told.forecast.work_seconds == 0
+    waiting, drawn = running(ticket=5, images=8).run, running(ticket=6, images=4).run
+    told.forecast.add(waiting)
+    told.forecast.add(drawn)
+
+    # Twelve images of which four share a step.
+    assert told.forecast.work_seconds == pytest.approx(3 * steps_of())
+    for _ in range(4):
+        drawn.leave_seat()
+    drawn.steps_done = 4 * steps_of() // 2
+    told.forecast.remove(waiting)
+    assert told.forecast.work_seconds == pytest.approx(steps_of() / 2)
+
+
 def test_unknown_costs_refuse_nobody() -> None:
     """Where the engine has measured nothing, every deadline may be kept."""
     told = Told(work=replace(SECOND_A_STEP, step=Estimate()))

@@ -10,8 +10,9 @@ from tabard_server.callers.caller import Caller
 from tabard_server.errors import Overloaded
 from tabard_server.jobs.queue import Line, Queue, queue_for
 from tabard_server.limits import Limits, TenantLimits, Tenants
+from tabard_server.telemetry.metrics import Metrics
 from tests.server.fakes import FakeEngine
-from tests.server.jobs.small_jobs import job
+from tests.server.jobs.small_jobs import job, running
 
 
 def test_refused_job_spends_no_budget() -> None:
@@ -19,7 +20,11 @@ def test_refused_job_spends_no_budget() -> None:
     work = job().drawing.work
     tenants = Tenants([TenantLimits(name="default", pixel_steps_per_minute=2 * work)])
     queue = queue_for(
-        FakeEngine(), limits=Limits(queue_rows_max=1), tenants=tenants, clock=lambda: 0.0
+        FakeEngine(),
+        limits=Limits(queue_rows_max=1),
+        tenants=tenants,
+        metrics=Metrics(),
+        clock=lambda: 0.0,
     )
     first, second = Caller("1"), Caller("2")
     seats = queue.enter(job(), caller=first)
@@ -36,12 +41,29 @@ def test_refused_job_spends_no_budget() -> None:
     assert refusal.value.reason == "PIXEL_STEPS_SPENT"
 
 
-def full_queue(now: list[float]) -> Queue:
+def full_queue(now: list[float], *, metrics: Metrics | None = None) -> Queue:
     """Return a queue of one seat, which is taken."""
     found = queue_for(
-        FakeEngine(), limits=Limits(queue_rows_max=1), tenants=Tenants(), clock=lambda: now[0]
+        FakeEngine(),
+        limits=Limits(queue_rows_max=1),
+        tenants=Tenants(),
+        metrics=metrics or Metrics(),
+        clock=lambda: now[0],
     )
     return found
+
+
+def test_queue_stands_in_the_metrics() -> None:
+    """How many images wait, and how long the engine would need for them, as of each look."""
+    metrics = Metrics()
+    queue, told = full_queue([0.0], metrics=metrics), metrics.registry.get_sample_value
+    seats = queue.enter(job(), caller=Caller("0"))
+    queue.forecast.add(running().run)
+
+    assert told("tabard_rows_waiting") == 1
+    assert told("tabard_queue_work_seconds") == queue.forecast.work_seconds
+    seats.leave()
+    assert told("tabard_rows_waiting") == 0
 
 
 def refusal_of(queue: Queue, caller: Caller) -> Overloaded:

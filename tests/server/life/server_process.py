@@ -12,7 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import grpc
+
+from tabard.v1 import generation_service_pb2_grpc
 from tests.root import ROOT
+from tests.server.harness import Request
 from tests.waiting.processes import await_end, await_process, log_in_failure
 
 
@@ -75,3 +79,13 @@ def running(folder: Path, **words: Any) -> Iterator[Process]:
     finally:
         process.kill()
         process.wait()
+
+
+@contextmanager
+def job_of(server: Process, **fields: Any) -> Iterator[Any]:
+    """Give the stream of a job that was admitted."""
+    with grpc.insecure_channel(server.address) as channel:
+        stub: Any = generation_service_pb2_grpc.GenerationServiceStub(channel)
+        events = stub.Generate(Request(prompt="x", num_inference_steps=100, **fields))
+        assert next(events).HasField("accepted")
+        yield events

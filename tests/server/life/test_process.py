@@ -4,8 +4,6 @@
 import asyncio
 import signal
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,20 +25,10 @@ from tests.server.harness import (
     read_refusal,
     refs,
 )
-from tests.server.life.server_process import Process, running
+from tests.server.life.server_process import Process, job_of, running
 
 LONG_SECONDS = 3_600.0
 PATIENCE_SECONDS = 60.0
-
-
-@contextmanager
-def job_of(server: Process, **fields: Any) -> Iterator[Any]:
-    """Give the stream of a job that was admitted."""
-    with grpc.insecure_channel(server.address) as channel:
-        stub: Any = generation_service_pb2_grpc.GenerationServiceStub(channel)
-        events = stub.Generate(Request(prompt="x", num_inference_steps=100, **fields))
-        assert next(events).HasField("accepted")
-        yield events
 
 
 def end_of(events: Any) -> Refusal:

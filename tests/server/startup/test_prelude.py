@@ -65,6 +65,17 @@ def test_traces_need_their_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "tabard[telemetry]" in refusal.value.hint
 
 
+def test_passed_socket_ends_the_start() -> None:
+    """systemd holds the port then, and gRPC cannot take it over; that of another process is not."""
+    words = {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"}
+
+    with pytest.raises(BadSettings, match="takes an address only") as refusal:
+        prepare(environment=words)
+
+    assert (refusal.value.names, refusal.value.reason) == (("listen",), "SOCKET_NOT_TAKEN")
+    assert prepare(environment=words | {"LISTEN_PID": "1"}).base == "demo"
+
+
 @pytest.mark.parametrize(
     "url",
     [

@@ -10,6 +10,7 @@ from tests.server.harness import Request, read_page, refusal_of, serving, until
 
 METRICS = (
     "tabard_rows_waiting",
+    "tabard_queue_work_seconds",
     "tabard_rows_running",
     "tabard_step_seconds",
     "tabard_batch_rows",

@@ -4,20 +4,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from tabard.errors import FieldViolation, InvalidArgument, TabardError
-from tabard.patience import Given
+from tabard.patience import Given, Metadata
+from tabard.routing import KnownBases
 from tabard.v1 import adapter_pb2
 
 E = TypeVar("E")
 T_co = TypeVar("T_co", covariant=True)
 
-Metadata = tuple[tuple[str, str], ...]
 Rpc = tuple[str, Callable[[Any], bytes], Callable[[bytes], Any]]
 """Path, `/tabard.v1.Service/Method`; how a request is written; how a response is read."""
 
@@ -27,10 +27,19 @@ _PAGE_SIZE_MAX = (1 << 31) - 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who calls, and where fresh ids for idempotent acts come from."""
+    """Who calls, where fresh ids for idempotent acts come from, and which bases are asked for.
+
+    Attributes:
+        actor: Who acts.
+        new_id: Gives a fresh id.
+        base: The base to draw on, by its fingerprint; empty: that which the releases need.
+        bases: What servers said of that.
+    """
 
     actor: str
     new_id: Callable[[], str]
+    base: str = ""
+    bases: KnownBases = field(default_factory=KnownBases)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +53,7 @@ class Call(Generic[T_co]):
         given: What was given of a call that is safe to send again after it has begun: the server
             then gives the same answer from its beginning. None: it is not.
         metadata: Request metadata besides the connection's own.
+        on_base: Told which base the releases of the request need, if a server has another one.
         timeout_seconds: Deadline; None takes the client's own, and none at all for a stream.
     """
 
@@ -52,6 +62,7 @@ class Call(Generic[T_co]):
     knows: Callable[[Any], bool] = lambda _message: True
     given: Given | None = None
     metadata: Metadata = ()
+    on_base: Callable[[str], None] | None = None
     timeout_seconds: float | None = None
 
     @property

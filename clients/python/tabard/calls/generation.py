@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The generate request, and the `tabard-stack` metadata that lets a proxy keep a stack together."""
+"""The generate request, and what a caller was given of its job, whichever server draws it."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Unpack
-from urllib.parse import quote
+from typing import Any, Unpack
+
+from google.protobuf.message import Message
 
 from tabard.calls.call import Call, Caller, each
 from tabard.calls.options import GenerateOptions, write_request
 from tabard.convert import field_value, same_fields
+from tabard.patience import Metadata
 from tabard.releases.wear import Wear
 from tabard.result import (
     Accepted,
@@ -24,14 +25,10 @@ from tabard.result import (
     WornRecipe,
     WornRelease,
 )
+from tabard.routing import BASE_METADATA, STACK_METADATA, stack_hash
 from tabard.v1 import generation_service_pb2 as pb
 
-STACK_METADATA = "tabard-stack"
 GENERATE_TIMEOUT_SECONDS = 600.0
-_STACK_KEY_CHARS_MAX = 4_096
-
-# A weight follows the first colon, but the colon of `sha256:<hex>` is not one.
-_REF = re.compile(r"[^:@]*(?:@(?:sha256:)?[^:]*)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,12 +43,12 @@ class Given:
     """What of a job was given to its caller already, over all tries of the call.
 
     Attributes:
-        began_anew: Whether the server has lost a job, and draws another.
+        began_anew: Whether a server has lost a job, and another run of it is drawn.
     """
 
     def __init__(self) -> None:
         self.began_anew = False
-        self._job_id = ""
+        self._accepted: Accepted | None = None
         self._images: set[int] = set()
         self._steps: dict[tuple[type, int], int] = {}
 
@@ -59,12 +56,15 @@ class Given:
         """Say whether an event was not given before; from now on it was."""
         match event:
             case Accepted(job_id=job_id):
-                if job_id == self._job_id:
+                before, self._accepted = self._accepted, event
+                if before is None:
+                    return True
+                if job_id == before.job_id:
                     return False
-                self.began_anew = bool(self._job_id)
-                self._job_id = job_id
-                self._images.clear()
-                self._steps.clear()
+                self.began_anew = True
+                if not event.draws_as(before):
+                    self._images.clear()
+                    self._steps.clear()
             case GeneratedImage(index=index):
                 if index in self._images:
                     return False
@@ -75,6 +75,30 @@ class Given:
                     return False
                 self._steps[key] = step
         return True
+
+    @property
+    def base(self) -> str:
+        """Fingerprint of the base that the job is drawn on; empty: nobody said yet."""
+        return self._accepted.base_fingerprint if self._accepted else ""
+
+    def asked_again(self, request: Message) -> Message:
+        """Give the request as any server shall have it now: with what its job was pinned to."""
+        told = self._accepted
+        if told is None:
+            return request
+        assert isinstance(request, pb.GenerateRequest)
+        again = pb.GenerateRequest()
+        again.CopyFrom(request)
+        pins = {one.ref: one.recipe.digest if one.recipe else one.digest for one in told.worn}
+        again.again.CopyFrom(
+            pb.Again(
+                seed=told.seeds[0],
+                pins=[pb.Pin(ref=ref, digest=digest) for ref, digest in pins.items()],
+                registry_seq=told.registry_seq,
+            )
+        )
+        again.base = told.base_fingerprint
+        return again
 
 
 def generate(
@@ -126,40 +150,25 @@ def stream(
 ) -> Call[GenerateEvent]:
     """Yield the events of one job as they happen; closing the iterator cancels the job.
 
-    After a broken connection it goes on where it was. `Accepted` comes again, with another
-    `job_id`, if the server has lost the job and draws anew: then all that follows is of that one.
+    After a broken connection it goes on where it was. If the server has lost the job, `Accepted`
+    comes again with another `job_id`: the same seeds and releases are drawn once more, there or on
+    another server, and what was given is not given again.
     Takes what `generate` takes, and `preview_every`: a rough preview every so many steps.
     """
     if options.get("request_id") is None:
         options["request_id"] = caller.new_id()
-    adapters = options.get("adapters") or ()
+    refs = [one.ref if isinstance(one, Wear) else str(one) for one in _each_adapter(options)]
+    request = write_request(prompt, options=options, preview_every=preview_every)
+    request.base = caller.base
     return Call(
-        request=write_request(prompt, options=options, preview_every=preview_every),
+        request=request,
         read=read_event,
         knows=knows_event,
         given=Given() if options["request_id"] else None,
-        metadata=((STACK_METADATA, stack_key(adapters)),) if adapters else (),
+        metadata=_hints(refs, prompt=prompt, caller=caller),
+        on_base=lambda fingerprint: caller.bases.note(refs, fingerprint, prompt=prompt),
         timeout_seconds=timeout_seconds,
     )
-
-
-def stack_key(adapters: str | Wear | Sequence[str | Wear]) -> str:
-    """Give the sorted refs of a stack without weights, joined by commas, as printable ASCII.
-
-    No stack that can be worn is longer than the key may be; metadata that is too long would fail
-    the call before the server can say what is wrong with it.
-    """
-    texts = (one.ref if isinstance(one, Wear) else one for one in each(adapters))
-    refs = {split_weight(ref)[0] for ref in texts}
-    return ",".join(sorted(quote(ref, safe="/@:.-_") for ref in refs))[:_STACK_KEY_CHARS_MAX]
-
-
-def split_weight(ref: str) -> tuple[str, str]:
-    """Give a ref without what stands behind it, and that: mostly a weight; empty: nothing."""
-    text = ref.strip()
-    found = _REF.match(text)
-    end = found.end() if found else 0
-    return text[:end], text[end + 1 :]
 
 
 def knows_event(message: pb.GenerateResponse) -> bool:
@@ -198,6 +207,21 @@ def read_accepted(message: pb.Accepted) -> Accepted:
 def read_image(message: pb.Image) -> GeneratedImage:
     """Give the value of a finished image."""
     return same_fields(GeneratedImage, message)
+
+
+def _each_adapter(options: GenerateOptions) -> Iterable[Any]:
+    adapters = options.get("adapters")
+    return () if adapters is None else each(adapters)
+
+
+def _hints(refs: list[str], *, prompt: str, caller: Caller) -> Metadata:
+    """Say to something in front of the servers which of them it may be."""
+    hints = {
+        STACK_METADATA: stack_hash(refs, prompt=prompt),
+        # What the caller said himself is the connection's own metadata.
+        BASE_METADATA: "" if caller.base else caller.bases.of(refs, prompt=prompt),
+    }
+    return tuple((key, value) for key, value in hints.items() if value)
 
 
 def _read_worn(message: pb.WornRelease) -> WornRelease:

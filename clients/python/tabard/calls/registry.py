@@ -57,8 +57,12 @@ def resolve(caller: Caller, ref: str, *, include_withdrawn: bool = False) -> Cal
         FailedPrecondition: The release is quarantined or purged, or a channel points to a yanked
             one.
     """
-    del caller
-    return Call(
-        request=pb.ResolveRequest(ref=ref, include_withdrawn=include_withdrawn),
-        read=lambda response: read_release(response.release),
-    )
+
+    def read(response: pb.ResolveResponse) -> Release:
+        release = read_release(response.release)
+        # From now on images with this ref are asked for where they can be drawn.
+        caller.bases.note([ref], release.base_fingerprint)
+        return release
+
+    request = pb.ResolveRequest(ref=ref, include_withdrawn=include_withdrawn)
+    return Call(request=request, read=read)

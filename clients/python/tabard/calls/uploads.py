@@ -10,12 +10,13 @@ from typing import Any, Generic, Literal, TypeVar
 
 from google.protobuf.message import Message
 
-from tabard.calls.call import Caller, Metadata, Requests, rpc_taking
+from tabard.calls.call import Caller, Requests, rpc_taking
 from tabard.calls.grouping import choose_files
 from tabard.calls.local_files import LocalFile, text_of, unreadable
 from tabard.convert import read_release, same_fields, write_sampling
 from tabard.enums import KINDS, Kind, Purpose, member_number
 from tabard.errors import InvalidArgument
+from tabard.patience import Metadata
 from tabard.releases.report import CheckReport, Coverage, Problem, Published
 from tabard.releases.sampling import read_sampling
 from tabard.v1 import adapter_pb2

@@ -18,6 +18,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     BAD_SHAPE: _ClassVar[ErrorReason]
     BASE_FAMILY_MISMATCH: _ClassVar[ErrorReason]
     BASE_MISMATCH: _ClassVar[ErrorReason]
+    BASE_NOT_HERE: _ClassVar[ErrorReason]
     BLOB_NOT_FOUND: _ClassVar[ErrorReason]
     BROKEN_CHAIN: _ClassVar[ErrorReason]
     BYTES_COLLECTED: _ClassVar[ErrorReason]
@@ -122,6 +123,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REGISTRY_MISSING: _ClassVar[ErrorReason]
     REGISTRY_STALE: _ClassVar[ErrorReason]
     RELEASE_NOT_FOUND: _ClassVar[ErrorReason]
+    RELEASE_OF_OTHER_BASE: _ClassVar[ErrorReason]
     RELEASE_PURGED: _ClassVar[ErrorReason]
     RELEASE_QUARANTINED: _ClassVar[ErrorReason]
     RELEASE_YANKED: _ClassVar[ErrorReason]
@@ -286,6 +288,7 @@ BAD_HEADER: ErrorReason
 BAD_SHAPE: ErrorReason
 BASE_FAMILY_MISMATCH: ErrorReason
 BASE_MISMATCH: ErrorReason
+BASE_NOT_HERE: ErrorReason
 BLOB_NOT_FOUND: ErrorReason
 BROKEN_CHAIN: ErrorReason
 BYTES_COLLECTED: ErrorReason
@@ -390,6 +393,7 @@ REFUSED: ErrorReason
 REGISTRY_MISSING: ErrorReason
 REGISTRY_STALE: ErrorReason
 RELEASE_NOT_FOUND: ErrorReason
+RELEASE_OF_OTHER_BASE: ErrorReason
 RELEASE_PURGED: ErrorReason
 RELEASE_QUARANTINED: ErrorReason
 RELEASE_YANKED: ErrorReason

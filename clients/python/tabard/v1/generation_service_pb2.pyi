@@ -50,7 +50,7 @@ PROMPT_SYNTAX_PLAIN: PromptSyntax
 PROMPT_SYNTAX_A1111: PromptSyntax
 
 class GenerateRequest(_message.Message):
-    __slots__ = ("prompt", "negative_prompt", "adapters", "seed", "num_inference_steps", "guidance_scale", "width", "height", "num_images", "sampler", "deterministic", "preview_every", "clip_skip", "prompt_syntax", "prompt_windows_max", "image", "strength", "mask_image", "original_size", "crop_top_left", "target_size", "token_match", "priority", "request_id", "decline_canary", "canary_key", "timestep_spacing", "schedule", "timesteps", "sigmas", "eta", "auto_trigger", "detach", "image_format", "image_quality", "regions", "without_progress")
+    __slots__ = ("prompt", "negative_prompt", "adapters", "seed", "num_inference_steps", "guidance_scale", "width", "height", "num_images", "sampler", "deterministic", "preview_every", "clip_skip", "prompt_syntax", "prompt_windows_max", "image", "strength", "mask_image", "original_size", "crop_top_left", "target_size", "token_match", "priority", "request_id", "decline_canary", "canary_key", "timestep_spacing", "schedule", "timesteps", "sigmas", "eta", "auto_trigger", "detach", "image_format", "image_quality", "regions", "without_progress", "base", "again")
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     NEGATIVE_PROMPT_FIELD_NUMBER: _ClassVar[int]
     ADAPTERS_FIELD_NUMBER: _ClassVar[int]
@@ -88,6 +88,8 @@ class GenerateRequest(_message.Message):
     IMAGE_QUALITY_FIELD_NUMBER: _ClassVar[int]
     REGIONS_FIELD_NUMBER: _ClassVar[int]
     WITHOUT_PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    BASE_FIELD_NUMBER: _ClassVar[int]
+    AGAIN_FIELD_NUMBER: _ClassVar[int]
     prompt: str
     negative_prompt: str
     adapters: _containers.RepeatedCompositeFieldContainer[_adapter_pb2.WeightedRef]
@@ -125,7 +127,27 @@ class GenerateRequest(_message.Message):
     image_quality: int
     regions: _containers.RepeatedCompositeFieldContainer[Region]
     without_progress: bool
-    def __init__(self, prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., adapters: _Optional[_Iterable[_Union[_adapter_pb2.WeightedRef, _Mapping]]] = ..., seed: _Optional[int] = ..., num_inference_steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., num_images: _Optional[int] = ..., sampler: _Optional[str] = ..., deterministic: bool = ..., preview_every: _Optional[int] = ..., clip_skip: _Optional[int] = ..., prompt_syntax: _Optional[_Union[PromptSyntax, str]] = ..., prompt_windows_max: _Optional[int] = ..., image: _Optional[bytes] = ..., strength: _Optional[float] = ..., mask_image: _Optional[bytes] = ..., original_size: _Optional[_Union[ImageSize, _Mapping]] = ..., crop_top_left: _Optional[_Union[ImageCorner, _Mapping]] = ..., target_size: _Optional[_Union[ImageSize, _Mapping]] = ..., token_match: _Optional[_Union[TokenMatch, str]] = ..., priority: _Optional[_Union[Priority, str]] = ..., request_id: _Optional[str] = ..., decline_canary: bool = ..., canary_key: _Optional[str] = ..., timestep_spacing: _Optional[str] = ..., schedule: _Optional[str] = ..., timesteps: _Optional[_Iterable[int]] = ..., sigmas: _Optional[_Iterable[float]] = ..., eta: _Optional[float] = ..., auto_trigger: bool = ..., detach: _Optional[_Union[Detach, _Mapping]] = ..., image_format: _Optional[_Union[ImageFormat, str]] = ..., image_quality: _Optional[int] = ..., regions: _Optional[_Iterable[_Union[Region, _Mapping]]] = ..., without_progress: bool = ...) -> None: ...
+    base: str
+    again: Again
+    def __init__(self, prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., adapters: _Optional[_Iterable[_Union[_adapter_pb2.WeightedRef, _Mapping]]] = ..., seed: _Optional[int] = ..., num_inference_steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., num_images: _Optional[int] = ..., sampler: _Optional[str] = ..., deterministic: bool = ..., preview_every: _Optional[int] = ..., clip_skip: _Optional[int] = ..., prompt_syntax: _Optional[_Union[PromptSyntax, str]] = ..., prompt_windows_max: _Optional[int] = ..., image: _Optional[bytes] = ..., strength: _Optional[float] = ..., mask_image: _Optional[bytes] = ..., original_size: _Optional[_Union[ImageSize, _Mapping]] = ..., crop_top_left: _Optional[_Union[ImageCorner, _Mapping]] = ..., target_size: _Optional[_Union[ImageSize, _Mapping]] = ..., token_match: _Optional[_Union[TokenMatch, str]] = ..., priority: _Optional[_Union[Priority, str]] = ..., request_id: _Optional[str] = ..., decline_canary: bool = ..., canary_key: _Optional[str] = ..., timestep_spacing: _Optional[str] = ..., schedule: _Optional[str] = ..., timesteps: _Optional[_Iterable[int]] = ..., sigmas: _Optional[_Iterable[float]] = ..., eta: _Optional[float] = ..., auto_trigger: bool = ..., detach: _Optional[_Union[Detach, _Mapping]] = ..., image_format: _Optional[_Union[ImageFormat, str]] = ..., image_quality: _Optional[int] = ..., regions: _Optional[_Iterable[_Union[Region, _Mapping]]] = ..., without_progress: bool = ..., base: _Optional[str] = ..., again: _Optional[_Union[Again, _Mapping]] = ...) -> None: ...
+
+class Again(_message.Message):
+    __slots__ = ("seed", "pins", "registry_seq")
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    PINS_FIELD_NUMBER: _ClassVar[int]
+    REGISTRY_SEQ_FIELD_NUMBER: _ClassVar[int]
+    seed: int
+    pins: _containers.RepeatedCompositeFieldContainer[Pin]
+    registry_seq: int
+    def __init__(self, seed: _Optional[int] = ..., pins: _Optional[_Iterable[_Union[Pin, _Mapping]]] = ..., registry_seq: _Optional[int] = ...) -> None: ...
+
+class Pin(_message.Message):
+    __slots__ = ("ref", "digest")
+    REF_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    ref: str
+    digest: str
+    def __init__(self, ref: _Optional[str] = ..., digest: _Optional[str] = ...) -> None: ...
 
 class Region(_message.Message):
     __slots__ = ("name", "boxes", "mask", "prompt")
@@ -178,7 +200,7 @@ class GenerateResponse(_message.Message):
     def __init__(self, accepted: _Optional[_Union[Accepted, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., preview: _Optional[_Union[Preview, _Mapping]] = ..., image: _Optional[_Union[Image, _Mapping]] = ..., done: _Optional[_Union[Done, _Mapping]] = ...) -> None: ...
 
 class Accepted(_message.Message):
-    __slots__ = ("job_id", "worn", "seeds", "registry_seq", "queue_depth", "trace_id", "warnings")
+    __slots__ = ("job_id", "worn", "seeds", "registry_seq", "queue_depth", "trace_id", "warnings", "base_fingerprint")
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     WORN_FIELD_NUMBER: _ClassVar[int]
     SEEDS_FIELD_NUMBER: _ClassVar[int]
@@ -186,6 +208,7 @@ class Accepted(_message.Message):
     QUEUE_DEPTH_FIELD_NUMBER: _ClassVar[int]
     TRACE_ID_FIELD_NUMBER: _ClassVar[int]
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    BASE_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     worn: _containers.RepeatedCompositeFieldContainer[WornRelease]
     seeds: _containers.RepeatedScalarFieldContainer[int]
@@ -193,7 +216,8 @@ class Accepted(_message.Message):
     queue_depth: int
     trace_id: str
     warnings: _containers.RepeatedCompositeFieldContainer[SamplingWarning]
-    def __init__(self, job_id: _Optional[str] = ..., worn: _Optional[_Iterable[_Union[WornRelease, _Mapping]]] = ..., seeds: _Optional[_Iterable[int]] = ..., registry_seq: _Optional[int] = ..., queue_depth: _Optional[int] = ..., trace_id: _Optional[str] = ..., warnings: _Optional[_Iterable[_Union[SamplingWarning, _Mapping]]] = ...) -> None: ...
+    base_fingerprint: str
+    def __init__(self, job_id: _Optional[str] = ..., worn: _Optional[_Iterable[_Union[WornRelease, _Mapping]]] = ..., seeds: _Optional[_Iterable[int]] = ..., registry_seq: _Optional[int] = ..., queue_depth: _Optional[int] = ..., trace_id: _Optional[str] = ..., warnings: _Optional[_Iterable[_Union[SamplingWarning, _Mapping]]] = ..., base_fingerprint: _Optional[str] = ...) -> None: ...
 
 class SamplingWarning(_message.Message):
     __slots__ = ("release", "field", "message")

@@ -52,6 +52,7 @@ _REF_LIKE = (
     *("digest", "evidence_digest", "image_digest", "job_id", "canary_key", "place", "pair"),
     *("spacing", "prediction", "enforce"),
     "block",
+    "base",
     *("file_by_filename", "file_containing_symbol", "containing_type"),
     "all_extension_numbers_of_type",
 )
@@ -118,7 +119,7 @@ def bounds_of(limits: Limits) -> Mapping[str, Bound]:
         **dict.fromkeys(_REF_LIKE, ref),
         "prompt": prompt,
         "negative_prompt": prompt,
-        "adapters": adapters,
+        **dict.fromkeys(("adapters", "pins"), adapters),
         **_of_steps(limits),
         **_of_controls(),
         **dict.fromkeys(("samplers", "sources"), replace(ref, count_max=SAMPLERS_MAX)),

@@ -4,6 +4,7 @@
 from google.protobuf.descriptor import EnumDescriptor
 
 from tabard.v1 import adapter_pb2, generation_service_pb2
+from tabard_registry import Digest, InvalidName
 from tabard_registry.identity.identity import Identity
 from tabard_server.callers.caller import Caller
 from tabard_server.engine_port.drawing import Size, WantedDrawing
@@ -12,6 +13,7 @@ from tabard_server.engine_port.weights.strength import Point
 from tabard_server.errors import invalid
 from tabard_server.jobs.job import (
     Accepted,
+    Again,
     Done,
     Event,
     ImageFormat,
@@ -59,7 +61,7 @@ def read_request(
     """Read a generate request; what it leaves out stays None.
 
     Raises:
-        InvalidRequest: Its priority is none, or an adapter says a weight twice.
+        InvalidRequest: Its priority or a pin is none, or an adapter says a weight twice.
     """
 
     def said(name: str) -> bool:
@@ -109,7 +111,29 @@ def read_request(
         declines_canary=message.decline_canary,
         canary_key=message.canary_key,
         written=_read_written(message),
+        base=message.base,
+        again=_read_pins(message.again) if said("again") else None,
     )
+
+
+def _read_pins(message: generation_service_pb2.Again) -> Again:
+    return Again(
+        pins={one.ref: (_read_digest(one.digest), None) for one in message.pins},
+        seed=message.seed,
+        registry_seq=message.registry_seq,
+    )
+
+
+def _read_digest(text: str) -> str:
+    try:
+        return str(Digest.parse(text))
+    except InvalidName as error:
+        raise invalid(
+            "again.pins",
+            f"{text[:64]!r} is no digest of a release",
+            reason=error.reason,
+            hint="send the digests as Accepted has them, or leave `again` out",
+        ) from error
 
 
 def _read_written(message: generation_service_pb2.GenerateRequest) -> Written:
@@ -282,6 +306,7 @@ def _accepted(event: Accepted) -> generation_service_pb2.Accepted:
             )
             for one in job.warnings
         ],
+        base_fingerprint=job.base_fingerprint,
     )
 
 

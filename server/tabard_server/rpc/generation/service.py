@@ -5,7 +5,7 @@ Converts once on the way in and once on the way out; `generation` and `detached`
 between.
 """
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 
 from tabard.v1 import generation_service_pb2, generation_service_pb2_grpc
@@ -31,6 +31,7 @@ class GenerationServicer(generation_service_pb2_grpc.GenerationServiceServicer):
         *,
         on_sent: Callable[[Job, ImageReady], None],
         jobs: Detached,
+        reach: Callable[[int], Awaitable[None]],
     ) -> None:
         """Take the walk of a request.
 
@@ -38,10 +39,12 @@ class GenerationServicer(generation_service_pb2_grpc.GenerationServiceServicer):
             generate: The walk.
             on_sent: Told of each image that is sent, at once.
             jobs: Where jobs are whose callers do not wait.
+            reach: Reads the log up to a position, if it can be read.
         """
         self._generate = generate
         self._on_sent = on_sent
         self._jobs = jobs
+        self._reach = reach
 
     async def Generate(
         self, request: generation_service_pb2.GenerateRequest, context: Context
@@ -56,6 +59,9 @@ class GenerationServicer(generation_service_pb2_grpc.GenerationServiceServicer):
             identity=context.identity,
             traceparent=context.said(TRACEPARENT),
         )
+        if spec.again is not None:
+            # Another server may have read of a release before this one.
+            await self._reach(spec.again.registry_seq)
         if is_detached:
             await self._detach(spec, request, context)
             return

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from tabard.calls.call import Caller, weighted
-from tabard.calls.generation import GENERATE_TIMEOUT_SECONDS, split_weight
+from tabard.calls.generation import GENERATE_TIMEOUT_SECONDS
 from tabard.calls.health.grid_drawing import GridDrawing, is_grid_file, read_grid_file
 from tabard.enums import Priority, PromptSyntax, Sampler
 from tabard.errors import FieldViolation, InvalidArgument
 from tabard.health.compared import TRIGGER, ComparisonPlan, ComparisonSide
 from tabard.health.comparison import AsyncComparison, AsyncStream, Comparison, Stream
 from tabard.releases.release import Release
+from tabard.routing import split_weight
 
 CELLS_MAX = 1024
 """Most images of one comparison."""

@@ -32,9 +32,10 @@ from tabard.connection import DEFAULT_ADDRESS
 )
 @click.option(
     "--listen",
-    metavar="HOST:PORT",
+    metavar="HOST:PORT|systemd",
     default="127.0.0.1:8080",
-    help="HTTP, 127.0.0.1:8080 unless said; port 0 lets the system choose.",
+    help="HTTP, 127.0.0.1:8080 unless said; port 0 lets the system choose; systemd: the socket of "
+    "its .socket unit.",
 )
 @click.option(
     "--host",
@@ -76,7 +77,6 @@ def web(
         gateway: Any = importlib.import_module("tabard_web.app")
         serving: Any = importlib.import_module("tabard_web.serving")
     limits = bounds.read_bounds(settings)
-    place = serving.read_place(listen, insecure=insecure)
 
     def connect(token: str, actor: str) -> AsyncClient:
         # The empty token is none, and keeps that of the environment from being used.
@@ -84,11 +84,12 @@ def web(
 
     # What cannot be an address, or a CA, is told before anybody is served.
     connect("", "")
+    place, opened = serving.take_place(listen, insecure=insecure)
     known = {*serving.LOOPBACK_NAMES, *names} if place.is_near else set(names)
     app = gateway.build_app(connect, bounds=limits, names=known or None)
     serving.serve(
         app,
-        opened=serving.open_socket(place),
+        opened=opened,
         bounds=limits,
         on_ready=functools.partial(_announce, output, server=address),
         ends_with_stdin=ends_with_stdin,
