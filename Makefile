@@ -109,7 +109,7 @@ bench: setup ## measure against diffusers and peft alone; ARGS='--part traffic' 
 demo: $(DEMO_VENV)/.tabard-setup ## publish, generate, promote, roll back; leaves tabard-demo/contact-sheet.png
 	$(OFFLINE) $(DEMO_VENV)/bin/tabard demo $(ARGS)
 
-wheel: ## build the wheel, install it with the pinned versions in a fresh environment, run its demo there
+wheel: ## build wheel and sdist of this commit, twice, into dist/; install, look at types, list materials, run the demo
 	$(PYTHON) -m tests.deploy.wheel $(if $(TORCH_INDEX),--torch-index $(TORCH_INDEX)) $(ARGS)
 
 reference: setup ## write docs/settings.md, docs/metrics.md and docs/sizing.md from the code
