@@ -9,6 +9,7 @@ DEMO_EXTRAS  := server,web
 DEMO_VENV    := $(if $(wildcard $(SETUP_STAMP)),.venv,.venv-demo)
 PROTO_STAMP  := .venv-proto/.tabard-setup
 RAY_STAMP    := .venv-ray/.tabard-setup
+SITE_STAMP   := .venv-site/.tabard-setup
 STUBS        := clients/python
 # The last grpcio-tools whose stubs run on protobuf 5.29 and everything newer: docs/decisions/0001.
 PROTO_PINS   := grpcio-tools==1.71.2 grpcio==1.71.2 protobuf==5.29.6 googleapis-common-protos==1.70.0 \
@@ -39,13 +40,16 @@ ONE_THREAD   := OMP_NUM_THREADS=1
 # Tests start hundreds of processes: each would compile all that it imports, where this is set.
 unexport PYTHONDONTWRITEBYTECODE
 
+# What `make test` leaves to words of their own.
+FAST         := not (gpu or soak or faults or oracle or documents or page or site or ray)
+
 # One file of tests at a time on each of two cores: files share servers and bases among their tests. They come in the
 # order of tests/conftest.py: by default the files with the fewest tests would be last, and those are the longest.
 TWO_AT_ONCE  := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: setup fmt lint types test page docs oracle faults long reference ray capacity proto proto-check proto-promise demo wheel bench soak simulate interleave fuzz test-gpu clean help
+.PHONY: setup fmt lint types test page docs site oracle faults long reference ray capacity proto proto-check proto-promise demo wheel bench soak simulate interleave fuzz test-gpu clean help
 
 setup: $(SETUP_STAMP) ## create .venv from constraints.txt; does nothing when it is up to date
 
@@ -63,13 +67,19 @@ types: setup ## mypy --strict over the four packages
 	$(BIN)/mypy
 
 test: setup ## the fast tests: no network, no GPU
-	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m "not gpu and not soak and not faults and not oracle and not documents and not page and not ray" $(TWO_AT_ONCE) $(ARGS)
+	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m "$(FAST)" $(TWO_AT_ONCE) $(ARGS)
 
 page: setup $(PAGE_STAMP) ## the gateway's page in a real browser, and its types; needs Debian's chromium, nodejs and npm
 	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m page $(ARGS)
 
 docs: setup ## every command and snippet of README and docs, in order, as they are printed
 	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m documents -n 2 $(ARGS)
+
+site: setup $(SITE_STAMP) $(PROTO_STAMP) ## the documents and the reference of the APIs as a site, in build/site/html; Debian's chromium looks at every page
+	@mkdir -p build
+	$(PROTOC) --include_source_info --descriptor_set_out=build/api.binpb proto/tabard/v1/*.proto
+	.venv-site/bin/python -m deploy.site.build --api build/api.binpb --out build/site
+	$(PYTEST) -m site $(ARGS)
 
 oracle: setup ## every sampler and stack of every family against diffusers alone, in float64
 	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m oracle $(TWO_AT_ONCE) $(ARGS)
@@ -109,7 +119,7 @@ bench: setup ## measure against diffusers and peft alone; ARGS='--part traffic' 
 demo: $(DEMO_VENV)/.tabard-setup ## publish, generate, promote, roll back; leaves tabard-demo/contact-sheet.png
 	$(OFFLINE) $(DEMO_VENV)/bin/tabard demo $(ARGS)
 
-wheel: ## build the wheel, install it with the pinned versions in a fresh environment, run its demo there
+wheel: ## build wheel and sdist of this commit, twice, into dist/; install, look at types, list materials, run the demo
 	$(PYTHON) -m tests.deploy.wheel $(if $(TORCH_INDEX),--torch-index $(TORCH_INDEX)) $(ARGS)
 
 reference: setup ## write docs/settings.md, docs/metrics.md and docs/sizing.md from the code
@@ -134,7 +144,7 @@ proto-promise: $(PROTO_STAMP) ## promise the API as it is now; a change that bre
 	$(PROTOC) --include_imports --descriptor_set_out=$(PROMISE) proto/tabard/v1/*.proto
 
 clean: ## remove the virtual environments, caches and outputs
-	rm -rf .venv .venv-demo .venv-proto .venv-ray .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-demo .venv-proto .venv-ray .venv-site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	rm -rf build dist tabard-demo .long
 	rm -rf $(PAGE_TOOLS)/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -158,7 +168,7 @@ endef
 # variables: the first is read by older pips, the second by newer ones.
 define install
 	$(call make_venv,$(1))
-	$(if $(TORCH_INDEX),$(1)/bin/python -m pip install -c constraints.txt --no-deps --index-url $(TORCH_INDEX) torch)
+	$(if $(filter-out site,$(2)),$(if $(TORCH_INDEX),$(1)/bin/python -m pip install -c constraints.txt --no-deps --index-url $(TORCH_INDEX) torch))
 	PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 \
 	$(1)/bin/python -m pip install -c constraints.txt -e '.[$(2)]'
 	@touch $(1)/.tabard-setup
@@ -166,6 +176,9 @@ endef
 
 $(SETUP_STAMP): pyproject.toml constraints.txt
 	$(call install,.venv,dev)
+
+$(SITE_STAMP): pyproject.toml constraints.txt
+	$(call install,.venv-site,site)
 
 .venv-demo/.tabard-setup: pyproject.toml constraints.txt
 	$(call install,.venv-demo,$(DEMO_EXTRAS))

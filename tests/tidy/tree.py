@@ -25,9 +25,11 @@ BELONGS = {
         *("buf.yaml", "constraints.txt", "pyproject.toml"),
     ),
     ".ci": ("run",),
+    ".github": ("*.yml",),
     "clients": ("*.py", "*.pyi", "py.typed", "*.js", "*.css", "index.html", "logo.svg"),
     "deploy": (
         *("*.py", "*.sh", "*.md", "*.png", "*.json", "*.toml", "*.yaml", "*.yml"),
+        *("*.css", "*.html"),
         *(".env", "Dockerfile", "Dockerfile.cpu", "serve"),
     ),
     "docs": ("*.md", "*.png", "*.ipynb"),
