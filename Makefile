@@ -44,7 +44,7 @@ TWO_AT_ONCE  := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: setup fmt lint types test page docs oracle faults long reference proto proto-check proto-promise demo wheel bench soak simulate interleave fuzz test-gpu clean help
+.PHONY: setup fmt lint types test page docs fleet oracle faults long reference proto proto-check proto-promise demo wheel bench soak simulate interleave fuzz test-gpu clean help
 
 setup: $(SETUP_STAMP) ## create .venv from constraints.txt; does nothing when it is up to date
 
@@ -62,13 +62,16 @@ types: setup ## mypy --strict over the four packages
 	$(BIN)/mypy
 
 test: setup ## the fast tests: no network, no GPU
-	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m "not gpu and not soak and not faults and not oracle and not documents and not page" $(TWO_AT_ONCE) $(ARGS)
+	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m "not gpu and not soak and not faults and not oracle and not documents and not page and not fleet" $(TWO_AT_ONCE) $(ARGS)
 
 page: setup $(PAGE_STAMP) ## the gateway's page in a real browser, and its types; needs Debian's chromium, nodejs and npm
 	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m page $(ARGS)
 
 docs: setup ## every command and snippet of README and docs, in order, as they are printed
 	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m documents -n 2 $(ARGS)
+
+fleet: setup ## Envoy before several servers, which are killed, drained, cut off and renewed; on TABARD_TEST_S3, else on moto
+	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m fleet $(ARGS)
 
 oracle: setup ## every sampler and stack of every family against diffusers alone, in float64
 	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m oracle $(TWO_AT_ONCE) $(ARGS)
