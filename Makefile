@@ -41,7 +41,7 @@ ONE_THREAD   := OMP_NUM_THREADS=1
 unexport PYTHONDONTWRITEBYTECODE
 
 # What `make test` leaves to words of their own.
-FAST         := not (gpu or soak or faults or oracle or documents or page or site or ray)
+FAST         := not (gpu or soak or faults or oracle or documents or page or site or ray or fleet)
 
 # One file of tests at a time on each of two cores: files share servers and bases among their tests. They come in the
 # order of tests/conftest.py: by default the files with the fewest tests would be last, and those are the longest.
@@ -49,7 +49,7 @@ TWO_AT_ONCE  := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: setup fmt lint types test page docs site oracle faults long reference ray capacity proto proto-check proto-promise demo wheel bench soak simulate interleave fuzz test-gpu clean help
+.PHONY: setup fmt lint types test page docs site fleet oracle faults long reference ray capacity proto proto-check proto-promise demo wheel bench soak simulate interleave fuzz test-gpu clean help
 
 setup: $(SETUP_STAMP) ## create .venv from constraints.txt; does nothing when it is up to date
 
@@ -80,6 +80,9 @@ site: setup $(SITE_STAMP) $(PROTO_STAMP) ## the documents and the reference of t
 	$(PROTOC) --include_source_info --descriptor_set_out=build/api.binpb proto/tabard/v1/*.proto
 	.venv-site/bin/python -m deploy.site.build --api build/api.binpb --out build/site
 	$(PYTEST) -m site $(ARGS)
+
+fleet: setup ## Envoy before several servers, which are killed, drained, cut off and renewed; on TABARD_TEST_S3, else on moto
+	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m fleet $(ARGS)
 
 oracle: setup ## every sampler and stack of every family against diffusers alone, in float64
 	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m oracle $(TWO_AT_ONCE) $(ARGS)

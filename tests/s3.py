@@ -13,6 +13,7 @@ import os
 import secrets
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -77,20 +78,38 @@ def s3_environment(
     s3_endpoint: str, _models_are_read_once: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The environment in which boto3 finds the store, and nothing of this machine's own."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3_endpoint)
-    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    _set_environment(s3_endpoint, monkeypatch)
+
+
+def _set_environment(endpoint: str, patch: pytest.MonkeyPatch) -> None:
+    patch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
+    patch.setenv("AWS_CONFIG_FILE", os.devnull)
+    patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
+        patch.delenv(name, raising=False)
     defaults = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
     for name, value in (defaults | {"AWS_DEFAULT_REGION": "us-east-1"}).items():
-        monkeypatch.setenv(name, os.environ.get(name, value))
+        patch.setenv(name, os.environ.get(name, value))
 
 
 @pytest.fixture
 def s3_url(s3_environment: None) -> Iterator[str]:
     """The address of an empty place in a bucket of its own."""
+    with _bucket() as url:
+        yield url
+
+
+@contextmanager
+def s3_place(endpoint: str, patch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The same for several tests, with the environment in which it is found."""
+    _set_environment(endpoint, patch)
+    with _bucket() as url:
+        yield url
+
+
+@contextmanager
+def _bucket() -> Iterator[str]:
     client = s3_client()
     bucket = f"tabard-{secrets.token_hex(8)}"
     client.create_bucket(Bucket=bucket)

@@ -260,3 +260,27 @@ def test_certificates_without_tls_are_a_mistake(authority: Authority) -> None:
     environ = {"TABARD_TLS_CA": str(authority.ca)}
     assert find_connection(address="localhost:1", environ=environ).tls is None
     assert find_connection(address="grpcs://localhost:1", environ=environ).tls is not None
+
+
+def test_base_that_is_said_goes_with_every_call() -> None:
+    """A proxy finds it by its first digits; an argument is nearer than the variable."""
+    environ = {"TABARD_ROUTE_BASE": "sha256:" + "ab" * 32}
+
+    said = find_connection(base="0123456789abcd", environ=environ)
+    found = find_connection(environ=environ)
+
+    assert dict(said.metadata) == {"tabard-base": "0123456789ab"}
+    assert dict(found.metadata) == {"tabard-base": "abababababab"}
+    assert (said.caller().base, found.caller().base) == (
+        "0123456789abcd",
+        environ["TABARD_ROUTE_BASE"],
+    )
+
+
+@pytest.mark.parametrize("base", ["sdxl", "0123456789a", "sha256:", "g" * 12])
+def test_base_that_is_none_is_refused(base: str) -> None:
+    """Before anything is sent: it would go to any server."""
+    with pytest.raises(tabard.InvalidArgument) as caught:
+        find_connection(base=base, environ={})
+
+    assert caught.value.reason == "BAD_BASE"

@@ -2,13 +2,33 @@
 """How long a client goes on with a server that is busy, or went away."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
-from tabard import Aborted, InvalidArgument, ResourceExhausted, TabardError, Unavailable
+from tabard import (
+    Aborted,
+    FailedPrecondition,
+    InvalidArgument,
+    ResourceExhausted,
+    TabardError,
+    Unavailable,
+)
 from tabard.calls.generation import Given
 from tabard.patience import Patience, Retries, require_timeout
-from tabard.result import Accepted, Progress
+from tabard.result import Accepted, GeneratedImage, Progress, WornRecipe, WornRelease
+from tabard.routing import BASE_METADATA, base_hint
+from tabard.v1 import generation_service_pb2 as pb
+
+BASE = "sha256:" + "01" * 32
+INK = WornRelease(
+    ref="acme/ink:0.5", adapter="acme/ink", version="1.0.0", digest="sha256:ink", weight=0.5
+)
+IN_SET = replace(
+    INK,
+    ref="acme/set",
+    recipe=WornRecipe(adapter="acme/set", version="1.0.0", digest="sha256:set", weight=1.0),
+)
 
 
 class Clock:
@@ -182,11 +202,82 @@ def test_job_that_was_lost_is_not_begun_for_ever() -> None:
         while tries < 100:
             tries += 1
             assert retries.is_new(accepted(f"job-{tries}"))
-            assert retries.is_new(Progress(index=0, step=1, steps=4))
+            # The same pictures again: what was told of them is not told twice.
+            assert retries.is_new(Progress(index=0, step=1, steps=4)) is (tries == 1)
             clock.now += 3
             retries.pause_after(lost)
 
     assert 3 <= tries <= 5
+
+
+def test_next_try_says_what_the_job_was_told() -> None:
+    """Its seed, its releases, its base: whichever server has it then draws the same."""
+    retries, first = patient(Clock()), pb.GenerateRequest(prompt="x", num_images=2)
+    assert retries.request(first) is first
+    told = replace(accepted("job-1"), seeds=(7, 8), worn=(INK, IN_SET), base_fingerprint=BASE)
+
+    retries.is_new(told)
+    again = retries.request(first)
+
+    assert isinstance(again, pb.GenerateRequest)
+    assert again.again == pb.Again(
+        seed=7,
+        pins=[
+            pb.Pin(ref="acme/ink:0.5", digest=INK.digest),
+            pb.Pin(ref="acme/set", digest="sha256:set"),
+        ],
+        registry_seq=1,
+    )
+    assert again.base == BASE
+    assert not first.HasField("again")
+    assert retries.metadata((("a", "b"),)) == (("a", "b"), (BASE_METADATA, base_hint(BASE)))
+
+
+def test_images_of_the_same_job_are_given_once() -> None:
+    """Another server draws all of it again; what was given is passed over."""
+    retries = patient(Clock())
+    first = replace(accepted("job-1"), seeds=(7, 8), base_fingerprint=BASE)
+    image = GeneratedImage(index=0, content=b"x", seed=7, provenance_json="{}")
+    assert retries.is_new(first) and retries.is_new(image)
+
+    assert retries.is_new(replace(first, job_id="job-2"))
+    assert not retries.is_new(image)
+    assert not retries.is_new(Progress(index=0, step=4, steps=4))
+    assert retries.is_new(replace(image, index=1))
+
+
+def test_images_of_another_drawing_are_given_anew() -> None:
+    """A server that does not heed what the job was told draws something else: all of it counts."""
+    retries = patient(Clock())
+    image = GeneratedImage(index=0, content=b"x", seed=7, provenance_json="{}")
+    assert retries.is_new(replace(accepted("job-1"), seeds=(7,))) and retries.is_new(image)
+
+    assert retries.is_new(replace(accepted("job-2"), seeds=(9,)))
+    assert retries.is_new(image)
+
+
+def test_server_of_another_base_is_left_once() -> None:
+    """What it says is needed goes with the next try; a second such answer is the caller's."""
+    noted: list[str] = []
+    retries = Retries(
+        patience_seconds=60, timeout_seconds=None, on_base=noted.append, clock=Clock()
+    )
+    refused = FailedPrecondition("x", reason="BASE_FAMILY_MISMATCH", base=BASE)
+
+    assert retries.pause_after(refused) == 0.0
+    assert retries.metadata(((BASE_METADATA, "old"),)) == ((BASE_METADATA, base_hint(BASE)),)
+    assert (noted, retries.attempts) == ([BASE], 2)
+    with pytest.raises(FailedPrecondition):
+        retries.pause_after(refused)
+
+
+def test_base_that_was_said_is_not_left() -> None:
+    """Who names a base hears that the release is for another one."""
+    retries = Retries(patience_seconds=60, timeout_seconds=None, is_base_said=True, clock=Clock())
+
+    with pytest.raises(FailedPrecondition):
+        retries.pause_after(FailedPrecondition("x", reason="BASE_FAMILY_MISMATCH", base=BASE))
+    assert retries.metadata(()) == ()
 
 
 def test_what_began_is_not_sent_again() -> None:

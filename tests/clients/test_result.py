@@ -59,12 +59,26 @@ def test_images_are_in_order_of_their_index() -> None:
     assert (result.queue_ms, result.total_ms) == (1.5, 20.0)
 
 
-def test_images_of_a_lost_job_are_not_in_the_result() -> None:
-    """All that follows a second `Accepted` is of that job, and its progress is told anew."""
+def test_images_of_a_lost_job_are_in_the_result() -> None:
+    """A second `Accepted` of the same drawing goes on with what was drawn."""
     told: list[int] = []
     collector = Collector(lambda step: told.append(step.index))
 
-    for event in (ACCEPTED, image(0), image(1), replace(ACCEPTED, job_id="job-2"), image(1), DONE):
+    for event in (ACCEPTED, image(0), replace(ACCEPTED, job_id="job-2"), image(1), DONE):
+        collector.feed(event)
+
+    result = collector.result()
+    assert (result.job_id, told) == ("job-2", [0, 1])
+    assert [one.index for one in result.images] == [0, 1]
+
+
+def test_images_of_another_drawing_are_not_in_the_result() -> None:
+    """All that follows an `Accepted` with other seeds is of that one, and is told anew."""
+    told: list[int] = []
+    collector = Collector(lambda step: told.append(step.index))
+    other = replace(ACCEPTED, job_id="job-2", seeds=(99, 100))
+
+    for event in (ACCEPTED, image(0), image(1), other, image(1), DONE):
         collector.feed(event)
 
     result = collector.result()

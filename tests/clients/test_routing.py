@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a request says to a proxy: the same for the same stack, bounded, and never more than a hint."""
+"""What a request says to a proxy: the same for the same stack, bounded, and only a hint."""
 
 import pytest
 

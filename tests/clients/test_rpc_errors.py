@@ -130,3 +130,75 @@ def test_endless_wait_is_only_a_number() -> None:
     found = tabard_error(Failed(status.SerializeToString()), address="here")
 
     assert found.retry_after_seconds == float(1 << 62)
+
+
+@dataclass
+class Cut:
+    """Implements `FailedCall`: what gRPC says where no server of Tabard ended the call."""
+
+    status: grpc.StatusCode
+    said: str
+
+    def code(self) -> Any:
+        return self.status
+
+    def details(self) -> Any:
+        return self.said
+
+    def trailing_metadata(self) -> Any:
+        return ()
+
+
+RESET = "Stream removed (RST_STREAM (Received RST_STREAM with error code 2))"
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (grpc.StatusCode.INTERNAL, RESET),
+        (grpc.StatusCode.INTERNAL, "Received RST_STREAM with error code 2"),
+        (grpc.StatusCode.CANCELLED, "Received RST_STREAM with error code 8"),
+        (grpc.StatusCode.CANCELLED, "CANCELLED"),
+        (grpc.StatusCode.UNKNOWN, "Stream removed"),
+        (grpc.StatusCode.UNAVAILABLE, "upstream connect error or disconnect/reset before headers"),
+    ],
+)
+def test_lost_server_is_one_however_it_is_called(status: grpc.StatusCode, said: str) -> None:
+    """A proxy says of a killed server whatever it likes; the caller hears that it is lost."""
+    error = tabard_error(Cut(status, said), address="proxy:1")
+
+    assert isinstance(error, tabard.Unavailable)
+    assert (error.reason, error.status) == ("CONNECTION_LOST", "UNAVAILABLE")
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (grpc.StatusCode.CANCELLED, "Locally cancelled by application!"),
+        (grpc.StatusCode.CANCELLED, "Channel closed!"),
+        (grpc.StatusCode.INTERNAL, "Exception deserializing response!"),
+        (grpc.StatusCode.UNKNOWN, "Exception iterating responses"),
+    ],
+)
+def test_what_ended_otherwise_is_not_lost(status: grpc.StatusCode, said: str) -> None:
+    """A call that this program gave up, or that failed for good, is not sent again."""
+    error = tabard_error(Cut(status, said), address="proxy:1")
+
+    assert type(error) is STATUS_TABLE[status]
+    assert error.reason == status.name
+
+
+def test_refusal_names_the_base_that_is_needed(client: Client, server: FakeServer) -> None:
+    """It is in the details, for programs; the words have it for people."""
+    base = "sha256:" + "01" * 32
+    server.state.fail_with = FakeStatus(
+        grpc.StatusCode.FAILED_PRECONDITION.value[0],
+        "acme/ink is for sdxl",
+        reason="BASE_FAMILY_MISMATCH",
+        base=base,
+    )
+
+    with pytest.raises(tabard.FailedPrecondition) as caught:
+        client.warm("a/b")
+
+    assert caught.value.base == base

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,9 +35,17 @@ class RunningServer:
 
 @contextmanager
 def run_server(
-    folder: Path, *, base: Path, module: str = "tabard_server", **settings: object
+    folder: Path,
+    *,
+    base: Path,
+    module: str = "tabard_server",
+    variables: Mapping[str, str] | None = None,
+    **settings: object,
 ) -> Iterator[RunningServer]:
-    """Run `python -m tabard_server` on a folder's registry for the length of a `with` block."""
+    """Run `python -m tabard_server` on a folder's registry for the length of a `with` block.
+
+    `variables` are those of its environment beside this one's.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     ready, log = folder / f"ready-{time.monotonic_ns()}.json", folder / "server.log"
     environment = {k: v for k, v in os.environ.items() if not k.startswith("TABARD_")}
@@ -52,6 +60,7 @@ def run_server(
         **settings,
     }
     environment |= {f"TABARD_{name.upper()}": str(value) for name, value in said.items()}
+    environment |= variables or {}
     with log.open("ab") as sink:
         process = subprocess.Popen(
             [sys.executable, "-m", module], env=environment, stdout=sink, stderr=sink

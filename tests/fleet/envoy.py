@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real Envoy before some servers, by the files of deploy/envoy, with ports that the system gives."""
+"""A real Envoy before some servers, by the files of deploy/envoy, on ports of the system."""
 
 import json
 import subprocess

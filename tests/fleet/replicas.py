@@ -4,7 +4,8 @@
 import contextlib
 import signal
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,40 +21,49 @@ class Server:
 
     Attributes:
         address: Where it listens, whenever it runs.
+        folder: Where its log is.
+        base: What it draws with.
+        settings: What it is told.
+        variables: Of its environment.
         running: Its process; None: it does not run.
     """
 
     address: str
     folder: Path
     base: Path
-    settings: dict[str, Any]
+    settings: Mapping[str, Any]
+    variables: Mapping[str, str] = field(default_factory=dict)
     running: RunningServer | None = None
     _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
-    def start(self, **settings: Any) -> None:
+    def start(self) -> None:
         """Start it, and wait until it takes jobs."""
-        said = {"listen": self.address, **self.settings, **settings}
-        server = run_server(self.folder, base=self.base, **said)
-        self.running = self._stack.enter_context(server)
+        self.running = self._stack.enter_context(
+            run_server(
+                self.folder,
+                base=self.base,
+                variables=self.variables,
+                listen=self.address,
+                advertise=self.address,
+                **self.settings,
+            )
+        )
 
     def kill(self) -> None:
         """End it without a word."""
         assert self.running is not None
         self.running.process.kill()
-        self._end()
+        self.close()
 
     def stop(self) -> None:
         """Tell it to end, and wait: its jobs end first."""
         assert self.running is not None
         self.running.process.send_signal(signal.SIGTERM)
         await_end(self.running.process, log=self.running.log)
-        self._end()
+        self.close()
 
     def close(self) -> None:
         """Let nothing of it be left."""
-        self._end()
-
-    def _end(self) -> None:
         self.running = None
         self._stack.close()
 
@@ -63,28 +73,20 @@ class Server:
         return (self.folder / "server.log").read_text(encoding="utf-8", errors="replace")
 
 
-@contextmanager
-def run_servers(
-    folder: Path, *, bases: Sequence[Path], settings: Callable[[int], dict[str, Any]]
-) -> Iterator[list[Server]]:
-    """Run a server for each base; `settings` says those of each by its number."""
-    found = [
-        Server(
-            address=f"127.0.0.1:{_free_port()}",
-            folder=folder / f"server-{number}",
-            base=base,
-            settings=settings(number),
-        )
-        for number, base in enumerate(bases)
-    ]
-    with contextlib.ExitStack() as stack:
-        for server in found:
-            stack.callback(server.close)
-            server.start()
-        yield found
-
-
-def _free_port() -> int:
+def server_in(folder: Path, *, base: Path, **settings: Any) -> Server:
+    """Return a server that does not run yet, with a port that the system gives."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
+        port = int(taken.getsockname()[1])
+    return Server(address=f"127.0.0.1:{port}", folder=folder, base=base, settings=settings)
+
+
+@contextmanager
+def running(servers: Sequence[Server]) -> Iterator[None]:
+    """Run servers for the length of a block; they start side by side."""
+    with contextlib.ExitStack() as stack:
+        for server in servers:
+            stack.callback(server.close)
+        with ThreadPoolExecutor(len(servers)) as threads:
+            list(threads.map(Server.start, servers))
+        yield

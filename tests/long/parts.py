@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.root import ROOT
 
-SUITES = ("oracle", "faults", "soak", "interleave", "fuzz", "simulate", "capacity", "ray")
+SUITES = ("oracle", "faults", "fleet", "soak", "interleave", "fuzz", "simulate", "capacity", "ray")
 SEEDED: Mapping[str, tuple[str, str, int, int]] = {
     "fuzz": ("tests.fuzz", "--cases", 100_000, 25_000),
     "simulate": ("tests.simulation", "--histories", 10_000, 2_500),
@@ -52,6 +52,8 @@ def all_parts(root: Path = ROOT) -> list[Part]:
         *_marked("oracle", "-n", "2", root=root),
         # One at a time: they race on a store, and kill its daemons.
         *_marked("faults", root=root),
+        # One at a time: each has several servers.
+        *_marked("fleet", root=root),
         *_marked("soak", root=root),
         Part(suite="soak", name="overload", command=_python("tests.soak.overload")),
         Part(suite="soak", name="hour", command=_python("tests.soak")),

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from tabard import Unauthenticated
+from tabard.routing import stack_hash
 from tabard_web.caller import read_token
 from tests.clients.fakes.server import FakeServer
 
@@ -51,6 +52,21 @@ def test_each_caller_is_passed_on(
 
     shown = [one.get("authorization") for one in server.state.metadata]
     assert list(dict.fromkeys(shown)) == ["Bearer ann", None, "Bearer bob"]
+
+
+def test_stack_is_said_to_a_proxy_behind(
+    web: httpx.Client, server: FakeServer, styles: None
+) -> None:
+    """By whichever door: what stands between gateway and servers keeps a stack together."""
+    asks = {
+        "/v1/images/generations": {"prompt": "x", "model": "acme/ink"},
+        "/sdapi/v1/txt2img": {"prompt": "x <lora:acme/ink:0.5>", "steps": 2},
+    }
+    for path, body in asks.items():
+        assert web.post(path, json=body).status_code == 200
+
+    said = [one["tabard-stack"] for one in server.state.metadata if "tabard-stack" in one]
+    assert said == [stack_hash(["acme/ink"])] * 2
 
 
 def test_token_that_cannot_be_one_is_refused(web: httpx.Client, server: FakeServer) -> None:

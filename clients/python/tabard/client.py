@@ -142,6 +142,8 @@ class Client:
         certificate: PEM files of this client's certificate and of its private key.
         profile: Profile that `tabard login` wrote; it stands for the variables, too.
         insecure: Send a token even without TLS to another machine.
+        base: The base to ask for and to draw on, where one address leads to several: 12 or more
+            digits of its fingerprint; default `TABARD_ROUTE_BASE`, then that of each release.
         actor: Who acts, for the records; default `TABARD_ACTOR`, then the user's name.
         timeout_seconds: Deadline of the short calls; 60 when left out.
         patience_seconds: How long a call is sent again while the server asks to wait, as far as

@@ -19,6 +19,7 @@ from tabard_server.threads import Threads
 
 _JITTER = 0.2
 _RECORDS_AT_ONCE = 1_000
+_REACH_SECONDS = 0.1
 _SAID_AGAIN_SECONDS = 60.0
 # Polls, and telling others of what came, never wait for the threads of acts.
 _THREADS_MAX = 2
@@ -90,13 +91,16 @@ class Follower:
     async def reach(self, seq: int) -> None:
         """Read on, if the snapshot is before a position that somebody has seen. Never raises.
 
-        However many ask, the store is asked by one of them at a time, and once for all who came
-        before; one that does not answer, or a position that is none, leaves things as they are.
+        However many ask, the store is asked by one of them at a time, once for all who came before,
+        and not more than ten times a second; one that does not answer, or a position that is none,
+        leaves things as they are.
         """
         asked_at = self._clock()
         async with self._reaching:
-            if self._registry.seq < seq and self._polled_at < asked_at and not self.is_closed:
-                await self._poll()
+            if self._registry.seq >= seq or self._polled_at >= asked_at or self.is_closed:
+                return
+            await asyncio.sleep(max(0.0, self._polled_at + _REACH_SECONDS - self._clock()))
+            await self._poll()
 
     async def run(self) -> None:
         """Follow the registry until closed."""

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The generate request carries its stack, and a job knows its deadline."""
 
-import pytest
-
 import tabard
 from tabard.calls import generation, registry
 from tabard.calls.call import Caller

@@ -25,12 +25,15 @@ class FakeStatus:
     hint: str = ""
     violations: tuple[tuple[str, str], ...] = ()
     retry_seconds: float = 0
+    base: str = ""
 
     def message_pb(self) -> status_pb2.Status:
         """Give the google.rpc message."""
         info = error_details_pb2.ErrorInfo(domain="tabard", reason=self.reason)
         if self.hint:
             info.metadata["hint"] = self.hint
+        if self.base:
+            info.metadata["base"] = self.base
         details: list[Any] = [info]
         if self.violations:
             request = error_details_pb2.BadRequest()

@@ -11,6 +11,7 @@ import pytest
 
 from tabard_registry import AdapterRef, Author, NotFound, Registry
 from tabard_registry.trust.signatures import Verifier
+from tabard_server.adapters.served_base import ServedBase
 from tabard_server.admission.admission import Admission
 from tabard_server.admission.controls import ControlReader
 from tabard_server.admission.declared import DeclaredSampling
@@ -50,7 +51,7 @@ class Door:
         self.admission = Admission(
             bounds=bounds,
             stacker=Stacker(
-                base=ServedBase(family="sd1", fingerprint=FINGERPRINT),
+                base=ServedBase(family="sd1", fingerprint=PROFILE.fingerprint),
                 rank_total_max=engine.rank_total,
                 can_merge=False,
                 limits=limits,

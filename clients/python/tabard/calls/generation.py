@@ -84,7 +84,7 @@ class Given:
     def asked_again(self, request: Message) -> Message:
         """Give the request as any server shall have it now: with what its job was pinned to."""
         told = self._accepted
-        if told is None:
+        if told is None or not told.seeds:
             return request
         assert isinstance(request, pb.GenerateRequest)
         again = pb.GenerateRequest()

@@ -9,10 +9,11 @@ from tabard.v1 import generation_service_pb2 as pb
 from tabard_registry.identity.identity import ANYBODY
 from tabard_server.callers.caller import NOBODY
 from tabard_server.engine_port.drawing import WantedDrawing
-from tabard_server.jobs.job import JobSpec, Written
+from tabard_server.jobs.job import Again, JobSpec, Written
 from tabard_server.rpc.generation.messages import read_request
 from tests.server.harness import refs
 
+DIGEST = "sha256:" + "d" * 64
 FULL = pb.GenerateRequest(
     prompt="a",
     negative_prompt="b",
@@ -51,6 +52,8 @@ FULL = pb.GenerateRequest(
     image_quality=0,
     without_progress=True,
     regions=[pb.Region(name="a")],
+    base="012345678901",
+    again=pb.Again(seed=3, pins=[pb.Pin(ref="a/b", digest=DIGEST)], registry_seq=4),
 )
 
 
@@ -60,12 +63,9 @@ def test_zero_is_something_said() -> None:
 
     wanted = spec.wanted
     for value in (spec, wanted):
-        assert all(
-            getattr(value, field.name) is not None
-            for field in fields(value)
-            if field.name != "again"
-        )
+        assert all(getattr(value, field.name) is not None for field in fields(value))
     assert spec.written == Written(format="webp", quality=0)
+    assert spec.again == Again(pins={"a/b": (DIGEST, None)}, seed=3, registry_seq=4)
     assert (wanted.image, wanted.mask_image, wanted.strength) == (b"", b"", 0.0)
     assert (wanted.original_size, wanted.crop_top_left) == ((1, 2), (3, 4))
     assert (wanted.target_size, wanted.clip_skip) == ((5, 6), 0)
@@ -74,9 +74,9 @@ def test_zero_is_something_said() -> None:
 def test_every_field_is_read() -> None:
     """A request has as many fields as the message, but for what the call says."""
     # The drawing is a field of the request; deadline, caller, identity and trace are none of
-    # the message, and neither are an earlier run and words that may lack. How an image is
+    # the message, and neither are words that may lack. How an image is
     # written are two; that it is detached, and what is told of it, are the door's own.
-    count = len(fields(JobSpec)) + len(fields(WantedDrawing)) - 7 + 3
+    count = len(fields(JobSpec)) + len(fields(WantedDrawing)) - 6 + 3
     assert count == len(FULL.DESCRIPTOR.fields) == len(FULL.ListFields())
 
 
