@@ -6,7 +6,7 @@ is found by driving the scheduler with unit vectors, so that whatever diffusers 
 stands in it. Knows nothing of rows, guidance or devices.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,6 +122,9 @@ class _Driven(TorchFunctionMode):
         self._kept: list[list[float]] = []
         self._scales: list[float] = []
         self._steps: list[torch.Tensor] = []
+        if hasattr(scheduler, "get_lms_coefficient"):
+            # Thousands of scalar operations that see no vector.
+            scheduler.get_lms_coefficient = _unwatched(scheduler.get_lms_coefficient)
 
     def __torch_function__(
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
@@ -175,6 +178,14 @@ class _Driven(TorchFunctionMode):
             kept=torch.tensor(kept, dtype=torch.float64),
             noise_dtypes=tuple(self._noise_dtypes),
         )
+
+
+def _unwatched(function: Callable[..., float]) -> Callable[..., float]:
+    def call(*args: Any, **named: Any) -> float:
+        with torch._C.DisableTorchFunction():
+            return function(*args, **named)
+
+    return call
 
 
 def _unit(column: int) -> torch.Tensor:
