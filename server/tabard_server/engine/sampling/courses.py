@@ -6,19 +6,19 @@ is and what its latents are. A course by a table moves with others, in `table_ba
 moves by itself. Knows nothing of adapters or text.
 """
 
-from collections import OrderedDict
-from collections.abc import Sequence
 from typing import Any, Protocol
 
 import torch
 
 from tabard_server.adapters.host_adapter import wide
-from tabard_server.engine.sampling.first_latents import FirstLatents, KeptPart
-from tabard_server.engine.sampling.schedule_table import ScheduleTable, is_linear, make_table
+from tabard_server.engine.sampling.first_latents import FirstLatents
+from tabard_server.engine.sampling.schedule_table import (
+    ScheduleTable,
+    Tables,
+    is_linear,
+    make_table,
+)
 from tabard_server.engine_port.drawing import Drawing
-
-TABLES_MAX = 256
-"""Tables that are kept: one for each sampler, number of steps, and way in which these lie."""
 
 
 class Seat(Protocol):
@@ -41,8 +41,7 @@ class TableCourse:
         shares: Which part of each latent pixel is whose, `[parts, 1, h, w]`; None: there is one.
         kept_part: What a mask keeps; None: there is none.
         steps_done: Steps behind it.
-        batch: The rows that it moves with, if it has moved.
-        place: Which of them it is.
+        batch: Where its values lie, once it has moved with others.
     """
 
     def __init__(
@@ -52,7 +51,7 @@ class TableCourse:
         drawing: Drawing,
         first: FirstLatents,
         shares: torch.Tensor | None,
-        generator: torch.Generator,
+        generator: torch.Generator | None,
     ) -> None:
         """Begin at the first latents."""
         latents, scale = first.latents, drawing.guidance_scale
@@ -61,10 +60,11 @@ class TableCourse:
         self.samples = drawing.samples
         self.guidance = (1.0 - scale, scale) if drawing.is_guided else (1.0,)
         self.steps_done = 0
-        self._generator = generator
-        self._values = latents.to(wide(latents.dtype)).reshape(1, -1)
-        self._batch: Seat | None = None
+        self.batch: Seat | None = None
         self._place = 0
+        self._first = latents.to(wide(latents.dtype)).reshape(1, -1)
+        self._generator = generator
+        self._drawn: tuple[int, torch.Tensor | None] = (-1, None)
 
     @property
     def steps_total(self) -> int:
@@ -74,34 +74,36 @@ class TableCourse:
     @property
     def values(self) -> torch.Tensor:
         """Its latents and what its sampler keeps, `[values, channels * h * w]`; absent: zero."""
-        return self._values if self._batch is None else self._batch.values_at(self._place)
+        return self._first if self.batch is None else self.batch.values_at(self._place)
 
     @property
     def latents(self) -> torch.Tensor:
         """Its latents, `[1, channels, h, w]`, in the model's dtype."""
         return self.values[0].view(self.shape).to(self.dtype)
 
+    @property
+    def input_scale(self) -> float:
+        """The model is shown its latents times this."""
+        return float(self.table.input_scales[self.steps_done])
+
     def scaled_latents(self) -> torch.Tensor:
         """Return its latents as the model is shown them, `[1, channels, h, w]`."""
-        return self.latents * float(self.table.input_scales[self.steps_done])
+        return self.latents * self.input_scale
 
     def draw_noise(self, step: int) -> torch.Tensor | None:
         """Draw what a step adds, `[1, channels, h, w]` on the CPU; None: it adds nothing.
 
-        From the row's generator, so that each step is asked for once, in their order.
+        From the row's generator, so that steps are asked for in their order. Who asks for one
+        again, because the device had no room for it, gets the same.
         """
         dtype = self.table.noise_dtypes[step]
-        if dtype is None:
-            return None
-        return torch.randn(self.shape, generator=self._generator, dtype=dtype)
+        if self._drawn[0] != step and dtype is not None:
+            self._drawn = step, torch.randn(self.shape, generator=self._generator, dtype=dtype)
+        return None if dtype is None else self._drawn[1]
 
     def sit(self, batch: Seat, *, place: int) -> None:
         """Move with others from now on."""
-        self._batch, self._place = batch, place
-
-    def sits_in(self, batch: Seat) -> bool:
-        """Say whether it moves with them."""
-        return self._batch is batch
+        self.batch, self._place = batch, place
 
 
 class StepCourse:
@@ -169,3 +171,43 @@ class StepCourse:
 
 
 Course = TableCourse | StepCourse
+
+
+def begin_course(
+    scheduler: Any,
+    *,
+    drawing: Drawing,
+    first: FirstLatents,
+    shares: torch.Tensor | None,
+    step_options: dict[str, Any],
+    tables: Tables,
+) -> Course:
+    """Begin at the first latents, by a table if the sampler is one.
+
+    Args:
+        scheduler: Ready for its first step; owned by the course.
+        drawing: What is drawn.
+        first: Where it begins, and which timesteps are left.
+        shares: Which part of each latent pixel is whose; None: there is one.
+        step_options: What the scheduler's `step` is told, the generator of its noise among it.
+        tables: Those that there are.
+    """
+    if not is_linear(scheduler):
+        return StepCourse(
+            scheduler, drawing=drawing, first=first, shares=shares, step_options=step_options
+        )
+
+    has_kept_part = first.kept_part is not None
+    key = (drawing.sampler, drawing.steps, drawing.walk, len(first.timesteps), has_kept_part)
+    table = tables.of(
+        key,
+        make=lambda: make_table(
+            scheduler,
+            timesteps=first.timesteps,
+            step_options=step_options,
+            dtype=first.latents.dtype,
+            has_kept_part=has_kept_part,
+        ),
+    )
+    generator = step_options.get("generator")
+    return TableCourse(table, drawing=drawing, first=first, shares=shares, generator=generator)

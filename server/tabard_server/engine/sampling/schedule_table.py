@@ -6,7 +6,8 @@ is found by driving the scheduler with unit vectors, so that whatever diffusers 
 stands in it. Knows nothing of rows, guidance or devices.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +33,8 @@ LINEAR = frozenset(
 """Schedulers whose steps are sums of what is there, each times a number of the schedule."""
 _BENDS = ("clip_sample", "thresholding")
 """Config entries that look at values, so that a step is no sum any more."""
+TABLES_MAX = 256
+"""Tables that are kept: one for each sampler, number of steps, and way in which these lie."""
 _KEPT_MAX = 8
 """Values that a sampler may keep from one step to the next."""
 _PREDICTION, _NOISE = 1 + _KEPT_MAX, 2 + _KEPT_MAX
@@ -103,6 +106,22 @@ def make_table(
             if has_kept_part:
                 driven.note_kept(timesteps[number + 1 : number + 2])
     return driven.table(timesteps)
+
+
+class Tables:
+    """Tables of schedules that were walked, the ones asked for last kept. One thread asks."""
+
+    def __init__(self) -> None:
+        self._tables: OrderedDict[Hashable, ScheduleTable] = OrderedDict()
+
+    def of(self, key: Hashable, *, make: Callable[[], ScheduleTable]) -> ScheduleTable:
+        """Return the table of a key, made if it is not there."""
+        if key not in self._tables:
+            self._tables[key] = make()
+            if len(self._tables) > TABLES_MAX:
+                self._tables.popitem(last=False)
+        self._tables.move_to_end(key)
+        return self._tables[key]
 
 
 class _Driven(TorchFunctionMode):
