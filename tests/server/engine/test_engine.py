@@ -28,6 +28,7 @@ from tabard_server.engine_port.errors import (
 from tabard_server.engine_port.row_spec import RowSpec
 from tests.server.adapters.packing import pack_file
 from tests.server.drawings import row_spec
+from tests.server.engine.tiny_base import skip_if_absent
 
 TOLERANCE = 1e-9
 
@@ -174,14 +175,16 @@ def test_row_that_cannot_open_holds_nothing(
 
 
 def test_broken_prediction_breaks_one_row(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A row whose sampler has no room is told so; its neighbour has moved."""
-    bad, good = (row for row in engine.open_rows([_spec(), _spec(seed=9)]))
+    """A row whose own sampler has no room is told so; its neighbour has moved."""
+    skip_if_absent("dpmpp_sde")
+    specs = [_spec(sampler="dpmpp_sde"), _spec(seed=9)]
+    bad, good = (row for row in engine.open_rows(specs))
     assert isinstance(bad, Row) and isinstance(good, Row)
 
     def full(*_: object, **__: object) -> None:
         raise torch.OutOfMemoryError("no room")
 
-    monkeypatch.setattr(bad.scheduler, "step", full)
+    monkeypatch.setattr(bad.course, "advance", full)
     engine.step([bad, good])
 
     assert isinstance(bad.failure, DeviceMemoryFull)

@@ -13,7 +13,6 @@ from tabard_server.engine.sampling.sampler_prototypes import SamplerPrototypes
 from tabard_server.engine.sampling.table_batch import TableBatch, apply_tables, sit_together
 from tabard_server.engine_port.samplers import SAMPLERS
 from tabard_server.engine_port.walk import Walk
-from tests.server.engine.launches import counting
 from tests.server.engine.sampling.known_courses import (
     CONFIG,
     SHAPE,
@@ -22,6 +21,7 @@ from tests.server.engine.sampling.known_courses import (
     said_to,
     walk_alone,
 )
+from tests.server.engine.sampling.launches import counting
 
 LAUNCHES_MAX = 8
 TABLED = sorted(name for name in SAMPLERS if not name.startswith("dpmpp_sde"))
