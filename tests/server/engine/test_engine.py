@@ -19,6 +19,7 @@ from tabard_server.engine.load_engine import EngineSettings, load_engine
 from tabard_server.engine.row import Row
 from tabard_server.engine.slots import slot_table
 from tabard_server.engine.slots.packed_weights import PackedWeights
+from tabard_server.engine_port.base_facts import NUMERICS
 from tabard_server.engine_port.errors import (
     AdapterMismatch,
     DeviceMemoryFull,
@@ -204,3 +205,9 @@ def test_equal_prompts_are_encoded_once(engine: Engine, monkeypatch: pytest.Monk
     engine.open_rows([_spec(prompt="a", seed=n) for n in range(3)] + [_spec(prompt="b")])
 
     assert encoded == ["a", "b"]
+
+
+def test_numerics_are_told(engine: Engine) -> None:
+    """Beside the libraries, so that the provenance of every image names them."""
+    assert engine.facts.versions["numerics"] == NUMERICS
+    assert {"diffusers", "torch"} <= engine.facts.versions.keys()
