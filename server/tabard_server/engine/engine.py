@@ -25,6 +25,7 @@ from tabard_server.engine.merged.merged_copy import MergedWeights
 from tabard_server.engine.out_of_memory import translating_out_of_memory
 from tabard_server.engine.row import Row, begin_row
 from tabard_server.engine.row_text import RowTextEncoder
+from tabard_server.engine.sampling.pass_courses import PassCourses, moves_alone
 from tabard_server.engine.sampling.readback import Readback
 from tabard_server.engine.sampling.sampler_prototypes import SamplerPrototypes
 from tabard_server.engine.sampling.vae import LatentSpace
@@ -33,7 +34,7 @@ from tabard_server.engine.slots.slot_table import SlotTable, table_rows
 from tabard_server.engine.slots.slotted_layers import Binding, add_slots, is_slottable
 from tabard_server.engine.text.conditioning import Conditioning
 from tabard_server.engine.text.prompt_reader import PromptReader
-from tabard_server.engine_port.base_facts import BaseFacts
+from tabard_server.engine_port.base_facts import NUMERICS, BaseFacts
 from tabard_server.engine_port.costs import Costs
 from tabard_server.engine_port.errors import EngineError, no_merged_copy
 from tabard_server.engine_port.memory import MemoryPlan
@@ -202,14 +203,18 @@ class Engine:
             DeviceMemoryFull: The pass did not fit; no row has moved.
             AdapterMismatch, MergedTooLarge: The stack cannot be merged; no row has moved.
         """
+        rows = sorted(rows, key=lambda row: moves_alone(row.course))
         with translating_out_of_memory(self._free_memory):
-            predictions = self._denoiser.predict(rows, is_merged=is_merged)
-        for row, prediction in zip(rows, predictions, strict=True):
+            courses = PassCourses([row.course for row in rows])
+            predictions = self._denoiser.predict(rows, courses=courses, is_merged=is_merged)
+            courses.advance_tables(predictions)
+        by_course = {row.course: row for row in rows}
+        for course, prediction in courses.alone(predictions):
             try:
                 with translating_out_of_memory(self._free_memory):
-                    row.advance(prediction)
+                    course.advance(prediction)
             except EngineError as error:
-                row.failure = error
+                by_course[course].failure = error
 
     @torch.inference_mode()
     def decode(self, row: Row) -> Readback:
@@ -224,11 +229,8 @@ class Engine:
     @torch.inference_mode()
     def preview(self, row: Row) -> Readback:
         """Begin to decode a rough look at an unfinished row, at latent resolution."""
-        scaled = row.scheduler.scale_model_input(
-            row.latents, row.timesteps[min(row.steps_done, row.steps_total - 1)]
-        )
         with translating_out_of_memory(self._free_memory), self._timing_decoding(row):
-            return self._space.decode_small(scaled)
+            return self._space.decode_small(row.course.scaled_latents())
 
     def close_row(self, row: Row) -> None:
         """Give a row's slots back. Idempotent."""
@@ -267,7 +269,7 @@ class Engine:
             samplers=self._samplers.names,
             remarks=base.remarks,
             dtype=str(self._dtype).removeprefix("torch."),
-            versions={name: version(name) for name in _LIBRARIES},
+            versions={name: version(name) for name in _LIBRARIES} | {"numerics": NUMERICS},
         )
 
     def _timing_decoding(self, row: Row) -> AbstractContextManager[None]:
