@@ -14,6 +14,7 @@ import torch
 from tabard_server.engine.measures.stopwatch import Stopwatch
 from tabard_server.engine.merged.merged_copy import MergedWeights
 from tabard_server.engine.row import Row
+from tabard_server.engine.sending import send
 from tabard_server.engine.slots.binding import (
     COMPILED_RANK_BUCKETS,
     RANK_BUCKETS,
@@ -22,7 +23,7 @@ from tabard_server.engine.slots.binding import (
     bucket,
 )
 from tabard_server.engine.slots.slotted_layers import Binding, WornRows
-from tabard_server.engine.text.conditioning import join_texts
+from tabard_server.engine.told import Telling, ToldBatches
 from tabard_server.engine_port.errors import no_merged_copy
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.stack import StackKey
@@ -63,6 +64,7 @@ class Denoiser:
         self._stopwatch = stopwatch
         self._unet, self.binding, self._merged = unet, binding, merged
         self._device, self._dtype = unet.device, dtype
+        self._told = ToldBatches()
         self._is_compiled = is_compiled
         self._is_captured = is_compiled and self._device.type == "cuda"
         self._run = self._compile() if is_compiled else self._forward
@@ -71,6 +73,10 @@ class Denoiser:
     def merged_stack(self) -> StackKey:
         """What the merged copy wears, as `RowSpec.stack_key` says it; empty: nothing."""
         return (self._merged and self._merged.worn) or ()
+
+    def free_memory(self) -> None:
+        """Let go of what can be made again."""
+        self._told.clear()
 
     def predict(self, rows: Sequence[Row], *, is_merged: bool) -> list[torch.Tensor]:
         """Return what the UNet says to each row, `[samples, channels, h, w]`.
@@ -110,15 +116,21 @@ class Denoiser:
         filler = self._filler(sum(samples))
         latents = torch.cat([row.model_input() for row in rows])
         timesteps = torch.stack([row.timestep() for row in rows for _ in range(row.samples)])
-        text = join_texts([row.conditioning.text for row in rows])
+        told = self._told.tell(
+            [
+                Telling(conditioning=row.conditioning, time_ids=row.spec.drawing.time_ids)
+                for row in rows
+            ],
+            filler=filler,
+        )
         worn = None if is_merged else self._bind(rows, filler=filler)
         try:
             predictions = self._run(
                 worn,
                 _filled(latents, filler),
-                _filled(timesteps, filler).to(self._device, non_blocking=True),
-                _filled(text, filler),
-                self._added(rows, filler=filler),
+                send(_filled(timesteps, filler), self._device),
+                told.text,
+                told.added,
             )
         finally:
             self.binding.clear()
@@ -180,16 +192,6 @@ class Denoiser:
             rank_buckets=COMPILED_RANK_BUCKETS if self._is_compiled else RANK_BUCKETS,
         )
         return self.binding.worn
-
-    def _added(self, rows: Sequence[Row], *, filler: int) -> dict[str, torch.Tensor] | None:
-        """Return what SDXL's UNet is told besides the words; None for other families."""
-        pooled = [row.conditioning.pooled for row in rows]
-        if pooled[0] is None:
-            return None
-        sizes = [row.spec.drawing.time_ids for row in rows for _ in range(row.samples)]
-        told = torch.cat([one for one in pooled if one is not None])
-        time_ids = torch.tensor(sizes, dtype=self._dtype).to(self._device, non_blocking=True)
-        return {"text_embeds": _filled(told, filler), "time_ids": _filled(time_ids, filler)}
 
 
 def _filled(samples: torch.Tensor, filler: int) -> torch.Tensor:

@@ -299,6 +299,7 @@ class Engine:
         for binding in self._bindings.values():
             binding.kept.clear()
             binding.scratch.clear()
+        self._denoiser.free_memory()
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
 
