@@ -23,7 +23,7 @@ from tabard_server.engine.slots.binding import (
     bucket,
 )
 from tabard_server.engine.slots.slotted_layers import Binding, WornRows
-from tabard_server.engine.told import Telling, ToldBatches
+from tabard_server.engine.text.told import Telling, ToldBatches
 from tabard_server.engine_port.errors import no_merged_copy
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.stack import StackKey

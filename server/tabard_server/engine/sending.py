@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From host memory to the device, without waiting for it: the one way that a step's values go there.
+"""From host memory to the device without waiting: the one way that a step's values go there.
 
 In: a tensor on the CPU. Out: the same on the device. A copy out of ordinary memory would hold the
 engine's thread until the device has come to it; out of page-locked memory it does not. Knows

@@ -9,7 +9,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from tabard_server.engine.text.conditioning import Conditioning, join_texts
-from tabard_server.engine.told import TOLD_BATCHES, Telling, Told, ToldBatches
+from tabard_server.engine.text.told import TOLD_BATCHES, Telling, Told, ToldBatches
 
 WINDOW, WIDTH, POOLED = 3, 4, 2
 
