@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from PIL import Image
 from safetensors.torch import load_file
+from torch.overrides import TorchFunctionMode
 
 from tests.bases import kohya_stems, load_pipeline, text_encoders
 
@@ -157,6 +158,7 @@ class Oracle:
         pipe.scheduler = getattr(diffusers, name).from_config(self._scheduler_config, **extra)
         if image is None:
             _begin_at_the_first_step(pipe.scheduler)
+        step_in_double_precision(pipe.scheduler)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return pipe(
@@ -224,6 +226,41 @@ def _begin_at_the_first_step(scheduler: Any) -> None:
             scheduler.set_begin_index(0)
 
         scheduler.set_timesteps = begun
+
+
+def step_in_double_precision(scheduler: Any) -> None:
+    """Lend diffusers what it lacks: some schedulers round float64 to float32 in every step.
+
+    They mean to widen half precision. What is not float64 is stepped as it was.
+    """
+    step = scheduler.step
+
+    @functools.wraps(step)
+    def exact(prediction: Any, timestep: Any, sample: Any, *more: Any, **options: Any) -> Any:
+        if sample.dtype != torch.float64:
+            return step(prediction, timestep, sample, *more, **options)
+        with _Unrounded():
+            return step(prediction, timestep, sample, *more, **options)
+
+    scheduler.step = exact
+
+
+class _Unrounded(TorchFunctionMode):
+    """Latents of float64 stay it, and noise is multiplied in it, in whichever dtype it is drawn."""
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        named = kwargs or {}
+        if function is torch.randn:
+            return function(*args, **named).double()
+        is_rounding = function is torch.Tensor.to and torch.float32 in (
+            *args[1:],
+            named.get("dtype"),
+        )
+        if is_rounding and args[0].ndim == 4:
+            return args[0]
+        return function(*args, **named)
 
 
 def _repainting(pipe: Any, *, has_mask: bool) -> Any:

@@ -14,7 +14,7 @@ import torch
 from tabard_server.engine.measures.stopwatch import Stopwatch
 from tabard_server.engine.merged.merged_copy import MergedWeights
 from tabard_server.engine.row import Row
-from tabard_server.engine.sending import send
+from tabard_server.engine.sampling.pass_courses import PassCourses
 from tabard_server.engine.slots.binding import (
     COMPILED_RANK_BUCKETS,
     RANK_BUCKETS,
@@ -78,11 +78,14 @@ class Denoiser:
         """Let go of what can be made again."""
         self._told.clear()
 
-    def predict(self, rows: Sequence[Row], *, is_merged: bool) -> list[torch.Tensor]:
-        """Return what the UNet says to each row, `[samples, channels, h, w]`.
+    def predict(
+        self, rows: Sequence[Row], *, courses: PassCourses, is_merged: bool
+    ) -> torch.Tensor:
+        """Return what the UNet says to the samples of all rows, `[samples, channels, h, w]`.
 
         Args:
             rows: Open rows of one pixel size.
+            courses: Theirs, in the same order.
             is_merged: Run on the merged copy, which then wears the stack that is all of theirs.
 
         Raises:
@@ -91,10 +94,10 @@ class Denoiser:
         if not is_merged:
             kind = "row_step" if any(row.slots for row in rows) else "bare_step"
             with self._timing(kind, rows):
-                return self._predict(rows, is_merged=False)
+                return self._predict(rows, courses=courses, is_merged=False)
         copy = self._merge(rows[0].spec)
         with self._timing("merged_step", rows), copy.wearing("unet"):
-            return self._predict(rows, is_merged=True)
+            return self._predict(rows, courses=courses, is_merged=True)
 
     def _timing(self, kind: str, rows: Sequence[Row]) -> AbstractContextManager[None]:
         samples = sum(row.samples for row in rows)
@@ -111,11 +114,11 @@ class Denoiser:
                 self._merged.merge(spec.stack)
         return self._merged
 
-    def _predict(self, rows: Sequence[Row], *, is_merged: bool) -> list[torch.Tensor]:
-        samples = [row.samples for row in rows]
-        filler = self._filler(sum(samples))
-        latents = torch.cat([row.model_input() for row in rows])
-        timesteps = torch.stack([row.timestep() for row in rows for _ in range(row.samples)])
+    def _predict(
+        self, rows: Sequence[Row], *, courses: PassCourses, is_merged: bool
+    ) -> torch.Tensor:
+        latents = courses.model_input()
+        filler = self._filler(len(latents))
         told = self._told.tell(
             [
                 Telling(conditioning=row.conditioning, time_ids=row.spec.drawing.time_ids)
@@ -128,7 +131,7 @@ class Denoiser:
             predictions = self._run(
                 worn,
                 _filled(latents, filler),
-                send(_filled(timesteps, filler), self._device),
+                _filled(courses.timesteps(), filler),
                 told.text,
                 told.added,
             )
@@ -137,7 +140,7 @@ class Denoiser:
         if self._is_captured:
             # The memory of a captured graph is written again by its next replay.
             predictions = predictions.clone()
-        return list(predictions[: sum(samples)].split(samples))
+        return predictions[: len(latents)]
 
     def _forward(
         self,

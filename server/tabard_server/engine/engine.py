@@ -24,6 +24,8 @@ from tabard_server.engine.merged.merged_copy import MergedWeights
 from tabard_server.engine.out_of_memory import translating_out_of_memory
 from tabard_server.engine.row import Row, begin_row
 from tabard_server.engine.row_text import RowTextEncoder
+from tabard_server.engine.sampling.noise_ahead import NoiseAhead
+from tabard_server.engine.sampling.pass_courses import PassCourses, moves_alone
 from tabard_server.engine.sampling.readback import Readback
 from tabard_server.engine.sampling.sampler_prototypes import SamplerPrototypes
 from tabard_server.engine.sampling.vae import LatentSpace
@@ -95,6 +97,7 @@ class Engine:
         self._packed = None if is_compiled else self._new_packed_weights()
         self.slots = self._new_slots(table_rows(slot_rank_total), has_tables=is_compiled)
         self._samplers = SamplerPrototypes(base.scheduler_config)
+        self._noise = NoiseAhead()
         self._stopwatch = Stopwatch(device)
         models = {component: base.models[component] for component in base.adaptable}
         unet = {"unet": models.pop("unet")}
@@ -207,14 +210,18 @@ class Engine:
             DeviceMemoryFull: The pass did not fit; no row has moved.
             AdapterMismatch, MergedTooLarge: The stack cannot be merged; no row has moved.
         """
+        rows = sorted(rows, key=lambda row: moves_alone(row.course))
         with translating_out_of_memory(self._free_memory):
-            predictions = self._denoiser.predict(rows, is_merged=is_merged)
-        for row, prediction in zip(rows, predictions, strict=True):
+            courses = PassCourses([row.course for row in rows], ahead=self._noise)
+            predictions = self._denoiser.predict(rows, courses=courses, is_merged=is_merged)
+            courses.advance_tables(predictions)
+        by_course = {row.course: row for row in rows}
+        for course, prediction in courses.alone(predictions):
             try:
                 with translating_out_of_memory(self._free_memory):
-                    row.advance(prediction)
+                    course.advance(prediction)
             except EngineError as error:
-                row.failure = error
+                by_course[course].failure = error
 
     @torch.inference_mode()
     def decode(self, row: Row) -> Readback:
@@ -229,11 +236,8 @@ class Engine:
     @torch.inference_mode()
     def preview(self, row: Row) -> Readback:
         """Begin to decode a rough look at an unfinished row, at latent resolution."""
-        scaled = row.scheduler.scale_model_input(
-            row.latents, row.timesteps[min(row.steps_done, row.steps_total - 1)]
-        )
         with translating_out_of_memory(self._free_memory), self._timing_decoding(row):
-            return self._space.decode_small(scaled)
+            return self._space.decode_small(row.course.scaled_latents())
 
     def close_row(self, row: Row) -> None:
         """Give a row's slots back. Idempotent."""

@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One image on its way: its sampler, generator, latents, text and slots.
+"""One image on its way: its course from noise to latents, its text and its slots.
 
-In: a `RowSpec`. Out: the samples it puts into a forward pass, and what it makes of the
-prediction. Knows nothing of its neighbours; reads no device value back during the walk.
+In: a `RowSpec`. Out: what it puts into a forward pass. Knows nothing of its neighbours; reads no
+device value back during the walk.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 
 from tabard_server.adapters.host_adapter import wide
-from tabard_server.engine.sampling.first_latents import KeptPart, draw_first_latents
+from tabard_server.engine.sampling.courses import Course, begin_course
+from tabard_server.engine.sampling.first_latents import draw_first_latents
 from tabard_server.engine.sampling.sampler_prototypes import SamplerPrototypes
 from tabard_server.engine.sampling.vae import LatentSpace
 from tabard_server.engine.slots.binding import SlotStack
@@ -34,9 +34,8 @@ class Row:
         spec: What was asked for.
         slots: Leased slots, in the order of the stack's layered adapters.
         outfits: What the UNet wears at each step, of the slots, in each part of the picture.
-        shares: Which part of each latent pixel is whose, `[parts, 1, h, w]`; None: there is one.
-        steps_done: Forward passes behind it.
-        steps_total: Forward passes in all; some samplers take more than were asked for.
+        conditioning: What the UNet is told, one sample for each that the row takes.
+        course: Its way from noise to latents.
         failure: Set when the row broke; it takes part in no further step.
     """
 
@@ -44,13 +43,7 @@ class Row:
     slots: list[Slot]
     outfits: Sequence[Sequence[SlotStack]]
     conditioning: Conditioning
-    scheduler: Any
-    step_options: dict[str, Any]
-    latents: torch.Tensor
-    timesteps: torch.Tensor
-    shares: torch.Tensor | None = None
-    kept_part: KeptPart | None = None
-    steps_done: int = 0
+    course: Course
     failure: EngineError | None = None
     is_open: bool = True
 
@@ -61,8 +54,18 @@ class Row:
 
     @property
     def steps_total(self) -> int:
-        """Forward passes from noise to image."""
-        return len(self.timesteps)
+        """Forward passes from noise to image; some samplers take more than were asked for."""
+        return self.course.steps_total
+
+    @property
+    def steps_done(self) -> int:
+        """Forward passes behind it."""
+        return self.course.steps_done
+
+    @property
+    def latents(self) -> torch.Tensor:
+        """Its latents, `[1, channels, h, w]`, in the model's dtype."""
+        return self.course.latents
 
     @property
     def is_done(self) -> bool:
@@ -78,34 +81,6 @@ class Row:
     def samples_per_part(self) -> int:
         """Adjacent samples that wear the same."""
         return self.spec.drawing.samples_per_part
-
-    def timestep(self) -> torch.Tensor:
-        """The timestep of the next forward pass, a scalar on the CPU."""
-        return self.timesteps[self.steps_done]
-
-    def model_input(self) -> torch.Tensor:
-        """Latents scaled for the model, shape `[samples, channels, h, w]`."""
-        scaled = self.scheduler.scale_model_input(self.latents, self.timestep())
-        return scaled.expand(self.samples, -1, -1, -1)  # type: ignore[no-any-return]
-
-    def advance(self, prediction: torch.Tensor) -> None:
-        """Take one sampler step with this row's prediction `[samples, channels, h, w]`."""
-        drawing = self.spec.drawing
-        if drawing.is_guided:
-            unconditional, conditional = prediction[::2], prediction[1::2]
-            prediction = unconditional + drawing.guidance_scale * (conditional - unconditional)
-        if self.shares is not None:
-            prediction = (self.shares * prediction).sum(0, keepdim=True).to(prediction.dtype)
-        self.latents = self.scheduler.step(
-            prediction, self.timestep(), self.latents, return_dict=False, **self.step_options
-        )[0]
-        self.steps_done += 1
-        if self.kept_part is not None:
-            self.latents = self.kept_part.put_back(
-                self.latents,
-                scheduler=self.scheduler,
-                next_timestep=None if self.is_done else self.timestep(),
-            )
 
 
 def begin_row(
@@ -142,14 +117,16 @@ def begin_row(
         slots=slots,
         outfits=_outfits(spec, slots=slots, steps=len(first.timesteps), blocks=blocks),
         conditioning=conditioning,
-        scheduler=scheduler,
-        step_options=samplers.step_options(
-            drawing.sampler, generator=generator, eta=drawing.walk.eta
+        course=begin_course(
+            scheduler,
+            drawing=drawing,
+            first=first,
+            shares=_shares(drawing, like=first.latents),
+            step_options=samplers.step_options(
+                drawing.sampler, generator=generator, eta=drawing.walk.eta
+            ),
+            tables=samplers.tables,
         ),
-        latents=first.latents,
-        timesteps=first.timesteps,
-        shares=_shares(drawing, like=first.latents),
-        kept_part=first.kept_part,
     )
 
 

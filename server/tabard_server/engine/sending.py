@@ -15,7 +15,7 @@ def send(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
     The page-locked memory is torch's, which gives it to nobody before the device has read it.
     """
     if device.type == "cuda":
-        tensor = tensor.pin_memory()
+        tensor = tensor.contiguous().pin_memory()
     return tensor.to(device, non_blocking=True)
 
 

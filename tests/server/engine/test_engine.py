@@ -199,6 +199,7 @@ def test_equal_prompts_are_encoded_once(engine: Engine, monkeypatch: pytest.Monk
         return encode(spec, slots=slots, part=part)
 
     monkeypatch.setattr(engine._text, "_encode", counted)
+    engine._text.kept.clear()
     engine.open_rows([_spec(prompt="a", seed=n) for n in range(3)] + [_spec(prompt="b")])
 
     assert encoded == ["a", "b"]

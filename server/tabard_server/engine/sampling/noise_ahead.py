@@ -60,9 +60,8 @@ class _Drawn:
 class NoiseAhead:
     """One thread that draws, and what it has drawn. Asked from one other thread."""
 
-    def __init__(self, device: torch.device) -> None:
-        """Take the device that noise goes to; the thread begins with the first row that draws."""
-        self._device = device
+    def __init__(self) -> None:
+        """Start nothing: the thread begins with the first row that draws."""
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tabard-noise")
         self._drawn: WeakKeyDictionary[Draws, _Drawn] = WeakKeyDictionary()
 
@@ -71,12 +70,12 @@ class NoiseAhead:
 
         Args:
             rows: In the order in which they will likely be taken; those that are done draw nothing.
-            like: Of the shape `[rows, 1, values]` and dtype that is wanted.
+            like: Where it goes, `[rows, 1, values]`.
         """
         left = [row for row in rows if row.steps_done < row.steps_total and self._of(row) is None]
         if not left:
             return
-        together = self._new_room(like[: len(left)])
+        together = _new_room(like[: len(left)])
         steps = [row.steps_done for row in left]
         done = self._thread.submit(_draw_all, left, steps=steps, into=together)
         for place, (row, step) in enumerate(zip(left, steps, strict=True)):
@@ -100,15 +99,16 @@ class NoiseAhead:
         drawn = [one.wait() for one in found]
         if is_together:
             return first.together[first.place : last.place + 1]
-        return torch.stack(drawn, out=self._new_room(like))
+        return torch.stack(drawn, out=_new_room(like))
 
     def _of(self, row: Draws) -> _Drawn | None:
         """Return what is drawn for the next step of a row."""
         found = self._drawn.get(row)
         return found if found is not None and found.step == row.steps_done else None
 
-    def _new_room(self, like: torch.Tensor) -> torch.Tensor:
-        return new_sendable(tuple(like.shape), dtype=like.dtype, device=self._device)
+
+def _new_room(like: torch.Tensor) -> torch.Tensor:
+    return new_sendable(tuple(like.shape), dtype=like.dtype, device=like.device)
 
 
 def _draw_all(rows: Sequence[Draws], *, steps: Sequence[int], into: torch.Tensor) -> None:

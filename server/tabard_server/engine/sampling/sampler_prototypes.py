@@ -13,6 +13,7 @@ from typing import Any
 import diffusers
 from diffusers.utils import is_torchsde_available
 
+from tabard_server.engine.sampling.schedule_table import Tables
 from tabard_server.engine_port.errors import RowNotPossible, SamplerNotServed
 from tabard_server.engine_port.samplers import SAMPLERS, Sampler
 from tabard_server.engine_port.walk import ETA, PLAIN_WALK, Walk
@@ -28,9 +29,13 @@ class SamplerPrototypes:
 
     Building a scheduler from its config can cost a second, copying a built one less than 1 ms; so
     each is built once, for the first row that wants it. One thread takes; any may ask for names.
+
+    Attributes:
+        tables: Tables of the walks that were taken.
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
+        self.tables = Tables()
         self._config = dict(config)
         found = {name: _obstacle(sampler, config) for name, sampler in SAMPLERS.items()}
         self._obstacles = {name: obstacle for name, obstacle in found.items() if obstacle}

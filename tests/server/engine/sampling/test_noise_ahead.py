@@ -54,7 +54,7 @@ def walk(ahead: NoiseAhead, rows: list[Walker]) -> list[torch.Tensor]:
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
 def test_rows_get_their_own_numbers(dtype: torch.dtype) -> None:
     """Bit for bit what each draws alone, whoever joins, leaves or waits meanwhile."""
-    ahead, (one, two, late) = NoiseAhead(torch.device("cpu")), _walkers(dtype)
+    ahead, (one, two, late) = NoiseAhead(), _walkers(dtype)
     found: dict[Walker, list[torch.Tensor]] = {row: [] for row in (one, two, late)}
     for batch in ([one, two], [one, two], [two], [one, late, two], [late, one], [two, late]):
         for row, noise in zip(batch, walk(ahead, batch), strict=True):
@@ -73,7 +73,7 @@ def _walkers(dtype: torch.dtype) -> list[Walker]:
 
 def test_thread_of_its_own_draws() -> None:
     """Never the thread that steps."""
-    row, ahead = Walker(1), NoiseAhead(torch.device("cpu"))
+    row, ahead = Walker(1), NoiseAhead()
 
     for _ in range(3):
         walk(ahead, [row])
@@ -85,7 +85,7 @@ def test_thread_of_its_own_draws() -> None:
 def test_who_draws_nothing_has_zeros() -> None:
     """What stands there is finite, whatever the memory held."""
     rows = [Walker(1), Walker(2, draws=lambda step: step > 0)]
-    ahead = NoiseAhead(torch.device("cpu"))
+    ahead = NoiseAhead()
 
     first, second = walk(ahead, rows)
     later = walk(ahead, rows)[1]
@@ -95,7 +95,7 @@ def test_who_draws_nothing_has_zeros() -> None:
 
 def test_step_that_is_tried_again_gets_the_same() -> None:
     """A batch that did not fit is stepped in halves, with the noise that it had."""
-    rows, ahead = [Walker(seed) for seed in range(4)], NoiseAhead(torch.device("cpu"))
+    rows, ahead = [Walker(seed) for seed in range(4)], NoiseAhead()
     whole = ahead.take(rows, like=like(4)).clone()
 
     halves = [ahead.take(half, like=like(2)).clone() for half in (rows[:2], rows[2:])]
@@ -105,7 +105,7 @@ def test_step_that_is_tried_again_gets_the_same() -> None:
 
 def test_neighbours_lie_in_one_piece() -> None:
     """Rows that step on together need no copy on the host; the device gets theirs at once."""
-    rows, ahead = [Walker(seed) for seed in range(4)], NoiseAhead(torch.device("cpu"))
+    rows, ahead = [Walker(seed) for seed in range(4)], NoiseAhead()
     ahead.begin(rows, like=like(4))
 
     whole = ahead.take(rows, like=like(4))
@@ -116,7 +116,7 @@ def test_neighbours_lie_in_one_piece() -> None:
 
 def test_what_went_wrong_is_told() -> None:
     """Whoever wants the noise hears of it; nobody gets other numbers instead."""
-    row, ahead = Walker(1), NoiseAhead(torch.device("cpu"))
+    row, ahead = Walker(1), NoiseAhead()
 
     def fail(step: int) -> torch.Tensor | None:
         raise RuntimeError("no memory")

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Courses over latents of a few numbers, by a table and by diffusers' own `step`, from one seed.
+
+In: what is drawn. Out: both courses, and what a model might say to them at a step.
+"""
+
+from typing import Any
+
+import torch
+
+from tabard_server.engine.sampling.courses import StepCourse, TableCourse, begin_course
+from tabard_server.engine.sampling.first_latents import FirstLatents, KeptPart
+from tabard_server.engine.sampling.sampler_prototypes import SamplerPrototypes
+from tabard_server.engine_port.walk import Walk
+from tests.oracle import step_in_double_precision
+from tests.server.drawings import drawing
+
+CONFIG = {
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "clip_sample": False,
+    "num_train_timesteps": 1000,
+    "prediction_type": "epsilon",
+    "skip_prk_steps": True,
+    "steps_offset": 1,
+}
+SHAPE = (1, 4, 3, 2)
+
+
+def normal(*shape: int, seed: int) -> torch.Tensor:
+    """Return noise in float64."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+
+def begin(
+    samplers: SamplerPrototypes,
+    name: str,
+    *,
+    by_steps: bool = False,
+    steps: int = 6,
+    walk: Walk | None = None,
+    skipped: int = 0,
+    guidance_scale: float = 4.0,
+    is_kept: bool = False,
+    shares: torch.Tensor | None = None,
+    seed: int = 5,
+    dtype: torch.dtype = torch.float64,
+) -> TableCourse | StepCourse:
+    """Begin a course.
+
+    Args:
+        samplers: Where its scheduler comes from.
+        name: Its sampler.
+        by_steps: By diffusers' own `step`, in double precision, even where there is a table.
+        steps: Steps that are asked for.
+        walk: How they lie.
+        skipped: First steps that are left out, as for a picture that is redrawn.
+        guidance_scale: 1: no guidance.
+        is_kept: Whether a mask keeps a part.
+        shares: Which part of each latent pixel is whose.
+        seed: Of latents and noise.
+        dtype: Of latents.
+    """
+    walk = walk or Walk()
+    drawn = drawing(sampler=name, steps=steps, walk=walk, guidance_scale=guidance_scale)
+    scheduler = samplers.take(name, num_inference_steps=steps, seed=seed, walk=walk)
+    first = skipped * scheduler.order
+    if hasattr(scheduler, "set_begin_index"):
+        scheduler.set_begin_index(first)
+    kept = KeptPart(
+        original=normal(*SHAPE, seed=seed + 1).to(dtype),
+        noise=normal(*SHAPE, seed=seed + 2).to(dtype),
+        redrawn=(normal(1, 1, *SHAPE[2:], seed=seed + 3) > 0).to(dtype),
+    )
+    options = samplers.step_options(
+        name, generator=torch.Generator().manual_seed(seed), eta=walk.eta
+    )
+    told: dict[str, Any] = {
+        "drawing": drawn,
+        "first": FirstLatents(
+            latents=(normal(*SHAPE, seed=seed) * scheduler.init_noise_sigma).to(dtype),
+            timesteps=scheduler.timesteps[first:],
+            kept_part=kept if is_kept else None,
+        ),
+        "shares": shares,
+        "step_options": options,
+    }
+    if by_steps:
+        step_in_double_precision(scheduler)
+        return StepCourse(scheduler, **told)
+    return begin_course(scheduler, tables=samplers.tables, **told)
+
+
+def said_to(course: TableCourse | StepCourse, *, seed: int) -> torch.Tensor:
+    """Return what a model might say of the samples of a course at its step."""
+    noise = normal(course.samples, *SHAPE[1:], seed=1000 * seed + course.steps_done)
+    shown: torch.Tensor = course.scaled_latents()
+    return (noise + 0.3 * shown.double()).to(shown.dtype)
+
+
+def walk_alone(course: StepCourse, *, seed: int) -> torch.Tensor:
+    """Walk to the end by diffusers' own `step`, and return the latents."""
+    while course.steps_done < course.steps_total:
+        course.advance(said_to(course, seed=seed))
+    return course.latents
