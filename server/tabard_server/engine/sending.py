@@ -6,21 +6,33 @@ engine's thread until the device has come to it; out of page-locked memory it do
 nothing of what is sent.
 """
 
+from collections.abc import Sequence
+
 import torch
 
 
 def send(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """Return a tensor on the device: itself on a CPU, else a copy that is under way.
-
-    The page-locked memory is torch's, which gives it to nobody before the device has read it.
-    """
-    if device.type == "cuda":
-        tensor = tensor.contiguous().pin_memory()
+    """Return a tensor on the device: itself on a CPU, else a copy that is under way."""
+    if lies_apart(device):
+        tensor = new_sendable(tensor.shape, dtype=tensor.dtype, device=device).copy_(tensor)
     return tensor.to(device, non_blocking=True)
 
 
-def new_sendable(
-    shape: tuple[int, ...], *, dtype: torch.dtype, device: torch.device
-) -> torch.Tensor:
-    """Return host memory, to be written and copied to the device without waiting."""
-    return torch.empty(shape, dtype=dtype, pin_memory=device.type == "cuda")
+def new_sendable(shape: Sequence[int], *, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """Return host memory, to be written and then copied to the device without waiting.
+
+    It is torch's, which gives it to nobody else before the device has read it.
+    """
+    if lies_apart(device):
+        return new_locked(shape, dtype=dtype)
+    return torch.empty(tuple(shape), dtype=dtype)
+
+
+def lies_apart(device: torch.device) -> bool:
+    """Say whether a device has memory of its own."""
+    return device.type == "cuda"
+
+
+def new_locked(shape: Sequence[int], *, dtype: torch.dtype) -> torch.Tensor:
+    """Return page-locked memory."""
+    return torch.empty(tuple(shape), dtype=dtype, pin_memory=True)

@@ -108,7 +108,7 @@ class NoiseAhead:
 
 
 def _new_room(like: torch.Tensor) -> torch.Tensor:
-    return new_sendable(tuple(like.shape), dtype=like.dtype, device=like.device)
+    return new_sendable(like.shape, dtype=like.dtype, device=like.device)
 
 
 def _draw_all(rows: Sequence[Draws], *, steps: Sequence[int], into: torch.Tensor) -> None:
