@@ -18,6 +18,7 @@ from pydantic import (
 )
 from pydantic_settings import SettingsConfigDict
 
+from tabard_server.engine_port.memory import TEXT_BYTES_MAX
 from tabard_server.engine_port.prompt_style import WINDOWS_MAX
 from tabard_server.errors import BadSettings
 from tabard_server.scheduler.claims import Weights
@@ -163,6 +164,8 @@ class Limits(BaseModel):
     """Adapters in host memory."""
     disk_bytes_max: PositiveInt = 16_384 * MEBIBYTE
     """Adapters of a remote registry kept in the cache folder."""
+    text_bytes_max: NonNegativeInt = TEXT_BYTES_MAX
+    """Encoded prompts kept on the device, in at most half of what everything else leaves of it."""
     adapter_loads_max: PositiveInt = 2
     """Adapters read from the registry at once."""
     upload_bytes_max: PositiveInt = 2_048 * MEBIBYTE

@@ -18,7 +18,7 @@ import numpy as np
 from tabard_registry import BaseProfile, Digest, ModuleShape, Registry
 from tabard_server.engine.text.prompt_syntax import read_plain, read_weighted
 from tabard_server.engine_port.base_facts import BaseFacts
-from tabard_server.engine_port.costs import Costs
+from tabard_server.engine_port.costs import Costs, TextCounts
 from tabard_server.engine_port.drawing import Pixels
 from tabard_server.engine_port.errors import EngineError, SamplerNotServed, SlotsExhausted
 from tabard_server.engine_port.memory import MemoryPlan
@@ -252,6 +252,10 @@ class FakeEngine:
             Resident(digest=digest, bytes=uses[0].resident_bytes, leases=len(uses))
             for digest, uses in worn.items()
         ]
+
+    @property
+    def texts(self) -> TextCounts:
+        return TextCounts(encoded=self.closed + len(self._rows))
 
     @property
     def resident_bytes(self) -> int:

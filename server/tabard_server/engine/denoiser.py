@@ -23,7 +23,7 @@ from tabard_server.engine.slots.binding import (
     bucket,
 )
 from tabard_server.engine.slots.slotted_layers import Binding, WornRows
-from tabard_server.engine.text.conditioning import join_texts
+from tabard_server.engine.text.told import Telling, ToldBatches
 from tabard_server.engine_port.errors import no_merged_copy
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.stack import StackKey
@@ -64,6 +64,7 @@ class Denoiser:
         self._stopwatch = stopwatch
         self._unet, self.binding, self._merged = unet, binding, merged
         self._device, self._dtype = unet.device, dtype
+        self._told = ToldBatches()
         self._is_compiled = is_compiled
         self._is_captured = is_compiled and self._device.type == "cuda"
         self._run = self._compile() if is_compiled else self._forward
@@ -72,6 +73,10 @@ class Denoiser:
     def merged_stack(self) -> StackKey:
         """What the merged copy wears, as `RowSpec.stack_key` says it; empty: nothing."""
         return (self._merged and self._merged.worn) or ()
+
+    def free_memory(self) -> None:
+        """Let go of what can be made again."""
+        self._told.clear()
 
     def predict(
         self, rows: Sequence[Row], *, courses: PassCourses, is_merged: bool
@@ -114,15 +119,21 @@ class Denoiser:
     ) -> torch.Tensor:
         latents = courses.model_input()
         filler = self._filler(len(latents))
-        text = join_texts([row.conditioning.text for row in rows])
+        told = self._told.tell(
+            [
+                Telling(conditioning=row.conditioning, time_ids=row.spec.drawing.time_ids)
+                for row in rows
+            ],
+            filler=filler,
+        )
         worn = None if is_merged else self._bind(rows, filler=filler)
         try:
             predictions = self._run(
                 worn,
                 _filled(latents, filler),
                 _filled(courses.timesteps(), filler),
-                _filled(text, filler),
-                self._added(rows, filler=filler),
+                told.text,
+                told.added,
             )
         finally:
             self.binding.clear()
@@ -184,16 +195,6 @@ class Denoiser:
             rank_buckets=COMPILED_RANK_BUCKETS if self._is_compiled else RANK_BUCKETS,
         )
         return self.binding.worn
-
-    def _added(self, rows: Sequence[Row], *, filler: int) -> dict[str, torch.Tensor] | None:
-        """Return what SDXL's UNet is told besides the words; None for other families."""
-        pooled = [row.conditioning.pooled for row in rows]
-        if pooled[0] is None:
-            return None
-        sizes = [row.spec.drawing.time_ids for row in rows for _ in range(row.samples)]
-        told = torch.cat([one for one in pooled if one is not None])
-        time_ids = torch.tensor(sizes, dtype=self._dtype).to(self._device, non_blocking=True)
-        return {"text_embeds": _filled(told, filler), "time_ids": _filled(time_ids, filler)}
 
 
 def _filled(samples: torch.Tensor, filler: int) -> torch.Tensor:

@@ -8,7 +8,6 @@ Used from one thread. Knows nothing of jobs, refs, queues or the registry; never
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from importlib.metadata import version
-from typing import Any
 
 import torch
 
@@ -25,6 +24,7 @@ from tabard_server.engine.merged.merged_copy import MergedWeights
 from tabard_server.engine.out_of_memory import translating_out_of_memory
 from tabard_server.engine.row import Row, begin_row
 from tabard_server.engine.row_text import RowTextEncoder
+from tabard_server.engine.sampling.noise_ahead import NoiseAhead
 from tabard_server.engine.sampling.pass_courses import PassCourses, moves_alone
 from tabard_server.engine.sampling.readback import Readback
 from tabard_server.engine.sampling.sampler_prototypes import SamplerPrototypes
@@ -32,12 +32,11 @@ from tabard_server.engine.sampling.vae import LatentSpace
 from tabard_server.engine.slots.packed_weights import PackedWeights, can_pack
 from tabard_server.engine.slots.slot_table import SlotTable, table_rows
 from tabard_server.engine.slots.slotted_layers import Binding, add_slots, is_slottable
-from tabard_server.engine.text.conditioning import Conditioning
 from tabard_server.engine.text.prompt_reader import PromptReader
 from tabard_server.engine_port.base_facts import NUMERICS, BaseFacts
-from tabard_server.engine_port.costs import Costs
+from tabard_server.engine_port.costs import Costs, TextCounts
 from tabard_server.engine_port.errors import EngineError, no_merged_copy
-from tabard_server.engine_port.memory import MemoryPlan
+from tabard_server.engine_port.memory import TEXT_BYTES_MAX, MemoryPlan
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.samplers import resolve_sampler
 from tabard_server.engine_port.stack import Resident, StackKey
@@ -98,6 +97,7 @@ class Engine:
         self._packed = None if is_compiled else self._new_packed_weights()
         self.slots = self._new_slots(table_rows(slot_rank_total), has_tables=is_compiled)
         self._samplers = SamplerPrototypes(base.scheduler_config)
+        self._noise = NoiseAhead()
         self._stopwatch = Stopwatch(device)
         models = {component: base.models[component] for component in base.adaptable}
         unet = {"unet": models.pop("unet")}
@@ -107,6 +107,7 @@ class Engine:
             merged=MergedWeights(models, device=device, bytes_max=None) if can_merge else None,
             device=device,
             dtype=dtype,
+            bytes_max=TEXT_BYTES_MAX if plan is None else plan.texts,
         )
         self._denoiser = Denoiser(
             base.unet,
@@ -162,6 +163,11 @@ class Engine:
         return self._stopwatch.costs()
 
     @property
+    def texts(self) -> TextCounts:
+        """Prompts that were found encoded, or were encoded."""
+        return self._text.kept.counts
+
+    @property
     def work(self) -> Work:
         """What passes take by size; from any thread."""
         return self._stopwatch.work
@@ -187,9 +193,10 @@ class Engine:
 
         Rows of equal prompts and stacks share one text encoding, so images of one job cost one.
         """
-        encoded: dict[Any, Conditioning] = {}
         with self._stopwatch.timing("opening", pieces=max(1, len(specs))):
-            return [self._open(spec, encoded=encoded) for spec in specs]
+            rows = [self._open(spec) for spec in specs]
+        self._text.kept.trim()
+        return rows
 
     @torch.inference_mode()
     def step(self, rows: Sequence[Row], *, is_merged: bool = False) -> None:
@@ -205,7 +212,7 @@ class Engine:
         """
         rows = sorted(rows, key=lambda row: moves_alone(row.course))
         with translating_out_of_memory(self._free_memory):
-            courses = PassCourses([row.course for row in rows])
+            courses = PassCourses([row.course for row in rows], ahead=self._noise)
             predictions = self._denoiser.predict(rows, courses=courses, is_merged=is_merged)
             courses.advance_tables(predictions)
         by_course = {row.course: row for row in rows}
@@ -240,7 +247,11 @@ class Engine:
                 self.slots.release(slot)
 
     def forget(self, digest: str) -> bool:
-        """Empty the slot of a release unless a row wears it; say whether it lies here no more."""
+        """Empty the slot of a release unless a row wears it; say whether it lies here no more.
+
+        Texts that were encoded in it are not kept either.
+        """
+        self._text.kept.forget(digest)
         return self.slots.forget(digest)
 
     def residents(self) -> list[Resident]:
@@ -301,10 +312,12 @@ class Engine:
         for binding in self._bindings.values():
             binding.kept.clear()
             binding.scratch.clear()
+        self._denoiser.free_memory()
+        self._text.kept.clear()
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def _open(self, spec: RowSpec, *, encoded: dict[Any, Conditioning]) -> Row | EngineError:
+    def _open(self, spec: RowSpec) -> Row | EngineError:
         if spec.is_merged_only and not self.can_merge:
             return no_merged_copy()
         worn = [] if spec.is_merged_only else adapters_of(spec.stack)
@@ -318,7 +331,7 @@ class Engine:
                 return begin_row(
                     spec,
                     slots=slots,
-                    conditioning=self._text.encode(spec, slots=slots, encoded=encoded),
+                    conditioning=self._text.encode(spec, slots=slots),
                     samplers=self._samplers,
                     space=self._space,
                     blocks=self._blocks,

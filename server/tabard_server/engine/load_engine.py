@@ -14,6 +14,7 @@ from tabard_server.engine.measures.memory_plan import free_bytes, plan_memory
 from tabard_server.engine_port.device import DEVICES, DTYPES
 from tabard_server.engine_port.errors import BaseNotLoadable
 from tabard_server.engine_port.loading_stage import Stage, Tell, tell_nobody
+from tabard_server.engine_port.memory import TEXT_BYTES_MAX
 
 _DTYPES: dict[str, torch.dtype] = {name: getattr(torch, name) for name in DTYPES if name != "auto"}
 
@@ -34,6 +35,7 @@ class EngineSettings:
         can_merge: Whether there may be a merged copy of the base; None: where it fits.
         rows_per_step_max: Rows that may share a forward pass; None: as many as fit, up to a few.
         memory_bytes_max: What may be used of the device; None: what it has.
+        text_bytes_max: Encoded prompts that are kept there, if there is room.
     """
 
     base: str
@@ -47,6 +49,7 @@ class EngineSettings:
     can_merge: bool | None = None
     rows_per_step_max: int | None = None
     memory_bytes_max: int | None = None
+    text_bytes_max: int = TEXT_BYTES_MAX
 
 
 _COMPILERS = ("g++", "c++", "clang++")
@@ -90,6 +93,7 @@ def load_engine(settings: EngineSettings, *, tell: Tell = tell_nobody) -> Engine
         can_merge=settings.can_merge,
         device=device,
         free_bytes=free_bytes(device, base=base) if most is None else most,
+        text_bytes_max=settings.text_bytes_max,
         is_compiled=settings.is_compiled,
     )
     plan.require()

@@ -4,9 +4,10 @@
 In: a row's spec and its slots. Out: its conditioning. Knows nothing of latents or batches.
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 
@@ -23,12 +24,17 @@ from tabard_server.engine.text.conditioning import (
     Wearing,
     join_parts,
 )
+from tabard_server.engine.text.kept_texts import KeptTexts
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.weights.strength import is_worn_in, weights_in_text
 
 
 class RowTextEncoder:
-    """The text encoders of one base, and what they wear."""
+    """The text encoders of one base, and what they wear.
+
+    Attributes:
+        kept: What was encoded lately.
+    """
 
     def __init__(
         self,
@@ -38,6 +44,7 @@ class RowTextEncoder:
         merged: MergedWeights | None,
         device: torch.device,
         dtype: torch.dtype,
+        bytes_max: int,
     ) -> None:
         """Take the text encoders, whose embeddings learn to read placeholders.
 
@@ -48,7 +55,9 @@ class RowTextEncoder:
                 is encoded as a row opens, while others may need that.
             device: Where they lie.
             dtype: Dtype of the models.
+            bytes_max: What may be kept of texts that were encoded.
         """
+        self.kept = KeptTexts(bytes_max=bytes_max)
         self._conditioner = Conditioner(base)
         self._is_empty_zero = base.is_empty_zero
         self._bindings, self._merged = bindings, merged
@@ -59,15 +68,15 @@ class RowTextEncoder:
         """Most layers that a prompt may leave out."""
         return self._conditioner.clip_skip_max
 
-    def encode(
-        self, spec: RowSpec, *, slots: Sequence[Slot], encoded: dict[Any, Conditioning]
-    ) -> Conditioning:
+    def encode(self, spec: RowSpec, *, slots: Sequence[Slot]) -> Conditioning:
         """Encode the prompts of a row: of each part, while what is worn there is worn.
+
+        What was encoded lately is found again: what the device made of the same words, worn and
+        read the same way, are the same bits.
 
         Args:
             spec: The row.
             slots: Those of its stack; none when it is only worn merged.
-            encoded: What was encoded already of rows that open together; filled.
 
         Raises:
             PromptTooLong: A text does not fit.
@@ -77,9 +86,11 @@ class RowTextEncoder:
         parts = []
         for part in range(len(spec.drawing.prompts)):
             key = text_key(spec, part=part)
-            if key not in encoded:
-                encoded[key] = self._encode(spec, slots=slots, part=part)
-            parts.append(encoded[key])
+            found = self.kept.find(key.digest)
+            if found is None:
+                found = self._encode(spec, slots=slots, part=part)
+                self.kept.keep(key.digest, found, digests=key.releases)
+            parts.append(found)
         return join_parts(parts)
 
     def _encode(self, spec: RowSpec, *, slots: Sequence[Slot], part: int) -> Conditioning:
@@ -136,13 +147,35 @@ class RowTextEncoder:
         return lambda component, _sequences: copy.wearing(component)
 
 
-def text_key(spec: RowSpec, *, part: int = 0) -> tuple[Any, ...]:
-    """Return everything that shapes the conditioning of one part of a row."""
+@dataclass(frozen=True, slots=True)
+class TextKey:
+    """What tells the conditionings of rows apart.
+
+    Attributes:
+        digest: sha256 of everything that shapes it, the base aside.
+        releases: Digests of the releases among that.
+    """
+
+    digest: bytes
+    releases: frozenset[str]
+
+
+def text_key(spec: RowSpec, *, part: int = 0) -> TextKey:
+    """Return what everything comes to that shapes the conditioning of one part of a row.
+
+    Words that an adapter teaches are known in every part, whichever of them it is worn in.
+    """
     drawing = spec.drawing
-    stack = tuple(
-        (adapter.digest, weights_in_text(weight))
+    worn = [
+        (adapter.digest, tuple(map(float, weights_in_text(weight))))
         for adapter, weight in spec.stack
         if is_worn_in(weight, region=drawing.part_names[part])
-    )
+    ]
+    teaching = [adapter.digest for adapter in adapters_of(spec.stack) if adapter.tokens]
     prompts = (drawing.prompts[part], drawing.negative_prompt, drawing.is_guided)
-    return (*prompts, drawing.style, drawing.clip_skip, stack)
+    shaped_by = (prompts, drawing.style, drawing.clip_skip, worn, teaching, spec.is_merged_only)
+    # As Python writes them, strings in quotes: no two of these read the same.
+    return TextKey(
+        digest=hashlib.sha256(repr(shaped_by).encode()).digest(),
+        releases=frozenset([*(digest for digest, _ in worn), *teaching]),
+    )

@@ -35,3 +35,18 @@ class Costs:
         """Seconds of the longest kind of step: what others wait for at most."""
         kinds = (self.bare_steps, self.row_steps, self.merged_steps)
         return max((seconds for kind in kinds for seconds in kind.values()), default=0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextCounts:
+    """Prompts of rows since the start, and those that are kept encoded.
+
+    Attributes:
+        found: How often what a row is told was there already.
+        encoded: How often it was encoded.
+        bytes: What is kept, on the device.
+    """
+
+    found: int = 0
+    encoded: int = 0
+    bytes: int = 0

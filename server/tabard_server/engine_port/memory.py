@@ -9,6 +9,8 @@ from tabard_server.engine_port.errors import MemoryTooSmall
 from tabard_server.engine_port.work import GUIDED_SAMPLES, Curve
 
 MEBIBYTE = 1 << 20
+TEXT_BYTES_MAX = 64 * MEBIBYTE
+"""Encoded prompts that are kept where nobody says how many: a hundred or so."""
 ROWS_PER_STEP = 8
 """Rows that share a step where nobody says and memory allows."""
 ROWS_BESIDE_COPY_MIN = 4
@@ -40,7 +42,7 @@ class MemoryPlan:
         base: Weights of all models.
         slots: Tables of rank rows beside every layer.
         merged: The merged copy when all layers are changed; 0 without one.
-        gathered: Factors that are kept from one step to the next.
+        gathered: Factors that are kept from one step to the next, and what the UNet is told.
         activations: A step of as many rows as may share one, at the base's own size, or the
             decoding of one image if that is more.
         passes: The same for any size.
@@ -49,6 +51,7 @@ class MemoryPlan:
         chosen: Settings that nobody fixed, and that were chosen so that all of this fits.
         packed: Weights of convolutions once more, laid out for a CPU's kernels; they get what the
             rest leaves.
+        texts: Encoded prompts; they too.
     """
 
     base: int
@@ -61,6 +64,7 @@ class MemoryPlan:
     rows_per_step: int = ROWS_PER_STEP
     chosen: tuple[str, ...] = ()
     packed: int = 0
+    texts: int = 0
 
     @property
     def fits(self) -> bool:
@@ -71,7 +75,7 @@ class MemoryPlan:
     def total(self) -> int:
         """Bytes of everything."""
         weights = self.base + self.slots + self.merged + self.packed
-        return weights + self.gathered + self.activations
+        return weights + self.gathered + self.texts + self.activations
 
     @property
     def room(self) -> int:
@@ -93,8 +97,11 @@ class MemoryPlan:
 
     def packing(self, wanted: int) -> "MemoryPlan":
         """Return the plan with packed weights, in at most half of what is left for large images."""
-        left = NO_END if self.free is None else max(0, self.free - self.total)
-        return replace(self, packed=min(wanted, left // 2))
+        return replace(self, packed=self._of_what_is_left(wanted))
+
+    def keeping_texts(self, wanted: int) -> "MemoryPlan":
+        """Return the plan with encoded prompts, in at most half of what is left likewise."""
+        return replace(self, texts=self._of_what_is_left(wanted))
 
     def require(self) -> None:
         """Refuse what cannot fit.
@@ -113,6 +120,10 @@ class MemoryPlan:
             f"{_mebibytes(self.free or 0)}: {parts}",
             hint=f"{self._advice()}lower slot_rank_total, or serve in float16",
         )
+
+    def _of_what_is_left(self, wanted: int) -> int:
+        left = NO_END if self.free is None else max(0, self.free - self.total)
+        return min(wanted, left // 2)
 
     def _advice(self) -> str:
         """Say what was fixed and need not be."""

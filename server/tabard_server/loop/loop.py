@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Generic
 
+from tabard_server.engine_port.costs import TextCounts
 from tabard_server.engine_port.errors import DeviceMemoryFull, EngineError, SlotsExhausted
 from tabard_server.engine_port.port import EnginePort, R
 from tabard_server.engine_port.stack import Resident
@@ -188,7 +189,7 @@ class Loop(Generic[R]):
             return []
         worn = {adapter.digest for _key, spec in chosen for adapter, _weight in spec.stack}
         before = {digest for digest in worn if self._engine.holds(digest)}
-        begun_at = self._clock()
+        begun_at, texts = self._clock(), self._engine.texts
         try:
             results = self._engine.open_rows([spec for _key, spec in chosen])
         except Exception as error:
@@ -206,6 +207,7 @@ class Loop(Generic[R]):
                 failures[self._roster.run(key)] = result
         for run, failure in failures.items():
             self._drop(run, failure)
+        self._note_texts(texts)
         self._note_slots(worn, before=before, seconds=self._clock() - begun_at)
         return lacking
 
@@ -347,10 +349,17 @@ class Loop(Generic[R]):
             if not self._engine.forget(digest):
                 self._unwanted.append(digest)  # its rows are closed at a later boundary
         self._note_bytes()
+        self._metrics.text_bytes.set(self._engine.texts.bytes)
 
     def _note_bytes(self) -> None:
         held = self._engine.resident_bytes
         self._metrics.adapter_resident_bytes.labels(tier="slot").set(held)
+
+    def _note_texts(self, before: TextCounts) -> None:
+        now = self._engine.texts
+        self._metrics.texts.labels(outcome="found").inc(now.found - before.found)
+        self._metrics.texts.labels(outcome="encoded").inc(now.encoded - before.encoded)
+        self._metrics.text_bytes.set(now.bytes)
 
     def _note_slots(self, worn: set[str], *, before: set[str], seconds: float) -> None:
         self._note_bytes()

@@ -104,6 +104,7 @@ def load_resources(settings: Settings, metrics: Metrics) -> Resources:
             can_merge=settings.merged_copy,
             rows_per_step_max=settings.limits.rows_per_step_max,
             memory_bytes_max=settings.memory_bytes_max,
+            text_bytes_max=settings.limits.text_bytes_max,
         ),
         tell=tell,
     )

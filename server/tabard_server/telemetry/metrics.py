@@ -95,6 +95,14 @@ class Metrics:
         self.adapter_cache_hits = counter(
             "tabard_adapter_cache_hits_total", "Adapters found in a tier.", ("tier",)
         )
+        self.texts = counter(
+            "tabard_texts_total",
+            "What images are told in words, by whether it was found encoded or was encoded.",
+            ("outcome",),
+        )
+        for outcome in ("found", "encoded"):
+            self.texts.labels(outcome=outcome)
+        self.text_bytes = gauge("tabard_text_bytes", "Bytes of encoded prompts on the device.")
         self.adapter_loads = counter(
             "tabard_adapter_loads_total", "Adapters brought into a tier.", ("tier",)
         )

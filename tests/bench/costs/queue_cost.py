@@ -22,6 +22,7 @@ from tabard_server.adapters.host_cache import HostCache
 from tabard_server.adapters.line import Place
 from tabard_server.callers.caller import Caller
 from tabard_server.engine.slots.slot_table import SlotTable
+from tabard_server.engine_port.costs import TextCounts
 from tabard_server.engine_port.errors import EngineError
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.stack import Resident
@@ -114,6 +115,10 @@ class _Engine(FakeEngine):
 
     def residents(self) -> list[Resident]:
         return self.table.residents()
+
+    @property
+    def texts(self) -> TextCounts:
+        return TextCounts()
 
     @property
     def resident_bytes(self) -> int:

@@ -73,7 +73,8 @@ def test_packed_weights_change_no_bit(
     settings = EngineSettings(base=str(tiny_base), device="cpu", dtype="float32")
     engine = load_engine(settings)
     assert engine.plan is not None and engine._packed is not None
-    plain = load_engine(replace(settings, memory_bytes_max=engine.plan.total - engine.plan.packed))
+    least = replace(engine.plan, packed=0, texts=0).total
+    plain = load_engine(replace(settings, memory_bytes_max=least))
 
     for stack, is_merged in (((), False), (((worn, 0.8),), False), (((worn, 0.8),), True)):
         specs = [_spec(*stack, seed=seed) for seed in (3, 4)]
@@ -202,6 +203,7 @@ def test_equal_prompts_are_encoded_once(engine: Engine, monkeypatch: pytest.Monk
         return encode(spec, slots=slots, part=part)
 
     monkeypatch.setattr(engine._text, "_encode", counted)
+    engine._text.kept.clear()
     engine.open_rows([_spec(prompt="a", seed=n) for n in range(3)] + [_spec(prompt="b")])
 
     assert encoded == ["a", "b"]

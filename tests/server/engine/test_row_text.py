@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from tabard_server.adapters.host_adapter import HostAdapter
+from tabard_server.adapters.host_adapter import HostAdapter, TokenVectors
 from tabard_server.engine.engine import Engine
 from tabard_server.engine.row_text import text_key
 from tabard_server.engine.text.conditioning import Conditioning
@@ -16,16 +16,23 @@ from tabard_server.engine_port.regions import Region
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.weights.strength import Controls, Strength
 from tests.server.drawings import row_spec
-from tests.server.jobs.small_jobs import Style
 
-INK = ((Style(digest="ink"), 1.0),)
+
+def release(digest: str, *, tokens: tuple[TokenVectors, ...] = ()) -> HostAdapter:
+    """An adapter that changes nothing."""
+    return HostAdapter(
+        digest=digest, kind="lora", rank=0, layers={}, tokens=tokens, changes=(), resident_bytes=0
+    )
+
+
+INK = ((release("ink"), 1.0),)
 
 
 @torch.inference_mode()
 def encode(engine: Engine, spec: RowSpec) -> Conditioning:
     """Encode a row's prompts in its slots."""
     with engine.slots.held([adapter for adapter, _ in spec.stack]) as slots:  # type: ignore[misc]
-        return engine._text.encode(spec, slots=slots, encoded={})
+        return engine._text.encode(spec, slots=slots)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +44,8 @@ def encode(engine: Engine, spec: RowSpec) -> Conditioning:
         {"style": PromptStyle(syntax="a1111")},
         {"clip_skip": 1},
         {"stack": INK},
+        {"stack": ((release("ink"), 0.5),)},
+        {"stack": ((release("inks"), 1.0),)},
     ],
 )
 def test_key_has_whatever_shapes_text(changes: dict[str, Any]) -> None:
@@ -110,8 +119,47 @@ def test_parts_that_are_told_the_same_share_text() -> None:
     regions = parts(rest="a", a="a", b="b")
     there = Strength(weight=1.0, controls=Controls(region="a"))
     plain = row_spec(regions=regions)
-    apart = row_spec(regions=regions, stack=((Style(digest="ink"), there),))
+    apart = row_spec(regions=regions, stack=((release("ink"), there),))
 
     assert text_key(plain, part=0) == text_key(plain, part=1) != text_key(plain, part=2)
     assert text_key(apart, part=0) != text_key(apart, part=1)
     assert text_key(apart, part=0) == text_key(row_spec(prompt="a"))
+
+
+def test_taught_words_are_known_in_every_part() -> None:
+    """An adapter that acts elsewhere teaches its words here too: other text, another key."""
+    vectors = TokenVectors(component="text_encoder", token="<plum>", vectors=torch.ones(1, 32))
+    there = Strength(weight=1.0, controls=Controls(region="a"))
+    regions = parts(rest="a <plum>", a="b")
+
+    taught = row_spec(regions=regions, stack=((release("plum", tokens=(vectors,)), there),))
+
+    assert text_key(taught, part=0) != text_key(row_spec(regions=regions), part=0)
+    assert "plum" in text_key(taught, part=0).releases
+
+
+def test_text_is_found_again_bit_for_bit(engine: Engine, adapters: dict[str, HostAdapter]) -> None:
+    """In a later job with other seeds and sizes, after other texts in other stacks."""
+    worn = {"stack": ((adapters["diffusers"], 0.7),), "negative_prompt": "a blue star"}
+    first = encode(engine, row_spec(**worn))
+    for weight in (0.1, -1.0):
+        encode(engine, row_spec(stack=((adapters["diffusers"], weight),)))
+
+    again = encode(engine, row_spec(**worn, seed=77, width=128, steps=9))
+
+    assert again is first
+    engine._text.kept.clear()
+    anew = encode(engine, row_spec(**worn))
+    assert anew is not first
+    assert torch.equal(anew.text, first.text)
+
+
+def test_withdrawn_release_leaves_no_text(engine: Engine, adapters: dict[str, HostAdapter]) -> None:
+    """What was encoded in it goes with its slot; everybody else's stays."""
+    worn, bare = row_spec(stack=((adapters["diffusers"], 1.0),)), row_spec()
+    first, plain = encode(engine, worn), encode(engine, bare)
+
+    assert engine.forget(adapters["diffusers"].digest)
+
+    assert encode(engine, worn) is not first
+    assert encode(engine, bare) is plain

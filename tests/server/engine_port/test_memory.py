@@ -135,6 +135,15 @@ def test_packed_weights_take_what_is_left(free: int | None, packed: int) -> None
     assert plan.fits and plan.total == PLAN.total + packed
 
 
+@pytest.mark.parametrize(("free", "texts"), [(100, 0), (110, 5), (1_000, 7), (None, 7)])
+def test_encoded_prompts_take_what_is_left(free: int | None, texts: int) -> None:
+    """At most half of it, like whatever can be made again."""
+    plan = replace(PLAN, free=free).keeping_texts(7)
+
+    assert plan.texts == texts
+    assert plan.fits and plan.total == PLAN.total + texts
+
+
 def test_measured_passes_replace_the_estimate() -> None:
     """What was seen counts from then on, for the full batch too."""
     seen = PassBytes(step=Curve(linear=2.0))

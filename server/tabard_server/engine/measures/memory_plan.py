@@ -20,7 +20,8 @@ from tabard_server.engine.slots.binding import GATHERED_BYTES_MAX
 from tabard_server.engine.slots.packed_weights import can_pack, packable_bytes
 from tabard_server.engine.slots.slot_table import table_rows
 from tabard_server.engine.slots.slotted_layers import is_slottable
-from tabard_server.engine_port.memory import MemoryPlan, PassBytes, choose_plan
+from tabard_server.engine.text.told import TOLD_BATCHES
+from tabard_server.engine_port.memory import TEXT_BYTES_MAX, MemoryPlan, PassBytes, choose_plan
 from tabard_server.engine_port.work import GUIDED_SAMPLES, Curve
 
 
@@ -53,6 +54,7 @@ def plan_memory(
     can_merge: bool | None,
     device: torch.device,
     free_bytes: int | None,
+    text_bytes_max: int = TEXT_BYTES_MAX,
     is_compiled: bool = False,
 ) -> MemoryPlan:
     """Add up what an engine of these bounds will use, and choose those that are not given.
@@ -66,12 +68,14 @@ def plan_memory(
         can_merge: Whether there may be a merged copy; None: chosen.
         device: Where they will be served.
         free_bytes: What there is for all of it, the base included; None: unknown.
+        text_bytes_max: Encoded prompts that shall be kept, where there is room.
         is_compiled: Whether the UNet runs as a compiled graph, which packs for itself.
     """
     native = (base.native_pixels, base.native_pixels)
     passes = _passes(base, walked, dtype=dtype, device=device)
     slots = _slots(base, rank_rows=table_rows(slot_rank_total)) * dtype.itemsize
     weights = sum(map(_values, base.models.values())) * dtype.itemsize
+    told = TOLD_BATCHES * GUIDED_SAMPLES * _words(base) * dtype.itemsize
     adaptable = sum(_values(base.models[component]) for component in base.adaptable)
 
     def plan_of(rows: int, has_copy: bool) -> MemoryPlan:
@@ -79,7 +83,7 @@ def plan_memory(
             base=weights,
             slots=slots,
             merged=adaptable * dtype.itemsize if has_copy else 0,
-            gathered=min(GATHERED_BYTES_MAX, rows * slots),
+            gathered=min(GATHERED_BYTES_MAX, rows * slots) + rows * told,
             activations=passes.of(native, samples=GUIDED_SAMPLES * rows),
             passes=passes,
             free=free_bytes,
@@ -87,6 +91,7 @@ def plan_memory(
         )
 
     plan = choose_plan(plan_of, rows=rows_per_step_max, has_copy=can_merge)
+    plan = plan.keeping_texts(text_bytes_max)
     if is_compiled or not can_pack(device=device, dtype=dtype):
         return plan
     return plan.packing(packable_bytes(base.unet) * (2 if plan.merged else 1))
@@ -110,6 +115,12 @@ def _slots(base: Base, *, rank_rows: int) -> int:
         if is_slottable(module) and isinstance(module.weight, torch.Tensor)
     )
     return rank_rows * widths
+
+
+def _words(base: Base) -> int:
+    """Return the values that say one window of words to the UNet."""
+    length = max(int(part.model.config.max_position_embeddings) for part in base.text_parts)
+    return length * int(base.unet.config.cross_attention_dim)
 
 
 def _passes(base: Base, walked: DryRuns, *, dtype: torch.dtype, device: torch.device) -> PassBytes:

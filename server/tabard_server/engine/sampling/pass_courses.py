@@ -10,7 +10,9 @@ from collections.abc import Iterator, Sequence
 import torch
 
 from tabard_server.engine.sampling.courses import Course, StepCourse, TableCourse
+from tabard_server.engine.sampling.noise_ahead import NoiseAhead
 from tabard_server.engine.sampling.table_batch import TableBatch, sit_together
+from tabard_server.engine.sending import send
 
 
 def moves_alone(course: Course) -> bool:
@@ -21,16 +23,17 @@ def moves_alone(course: Course) -> bool:
 class PassCourses:
     """What is shown to the model, and what its answers come to."""
 
-    def __init__(self, courses: Sequence[Course]) -> None:
+    def __init__(self, courses: Sequence[Course], *, ahead: NoiseAhead | None = None) -> None:
         """Let those that move by tables sit together.
 
         Args:
             courses: Of one size, none of them done; those that move alone stand last.
+            ahead: Draws the noise of those that move together; None: one of their own.
         """
         tabled = [course for course in courses if isinstance(course, TableCourse)]
         self._alone = [course for course in courses if isinstance(course, StepCourse)]
         assert list(courses) == [*tabled, *self._alone], "those that move alone stand last"
-        self._batch: TableBatch | None = sit_together(tabled) if tabled else None
+        self._batch: TableBatch | None = sit_together(tabled, ahead=ahead) if tabled else None
         self._tabled_samples = sum(course.samples for course in tabled)
 
     def model_input(self) -> torch.Tensor:
@@ -45,7 +48,7 @@ class PassCourses:
         told = [] if self._batch is None else [self._batch.timesteps()]
         for course in self._alone:
             one = course.timestep().float().expand(course.samples)
-            told.append(one.to(course.latents.device, non_blocking=True))
+            told.append(send(one, course.latents.device))
         return told[0] if len(told) == 1 else torch.cat(told)
 
     def advance_tables(self, predictions: torch.Tensor) -> None:

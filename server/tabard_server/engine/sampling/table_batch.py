@@ -12,6 +12,8 @@ import torch
 
 from tabard_server.adapters.host_adapter import wide
 from tabard_server.engine.sampling.courses import TableCourse
+from tabard_server.engine.sampling.noise_ahead import NoiseAhead
+from tabard_server.engine.sending import send
 
 _SHOWN, _FIRST = 0, 1
 """In what a step makes of a row: the latents as the model is shown them; the first of its values.
@@ -53,19 +55,21 @@ class TableBatch:
         noise: `[rows, 1, d]` on the device: what the next step adds; None: none of the steps does.
     """
 
-    def __init__(self, courses: Sequence[TableCourse]) -> None:
+    def __init__(self, courses: Sequence[TableCourse], *, ahead: NoiseAhead | None = None) -> None:
         """Lay out all steps until the first of them is done.
 
         Args:
             courses: Of one size, none of them done.
+            ahead: Draws their noise beside the steps; None: one of its own.
         """
+        self._ahead = NoiseAhead() if ahead is None else ahead
         self.courses = list(courses)
         self._plan = _Plan(self.courses)
         first = courses[0]
         self._shape, self._dtype, self._wide = first.shape, first.dtype, wide(first.dtype)
         device = first.device
-        self._steps = _to_device(self._plan.coefficients().to(self._wide), device)
-        self._told = _to_device(self._plan.timesteps(), device)
+        self._steps = send(self._plan.coefficients().to(self._wide), device)
+        self._told = send(self._plan.timesteps(), device)
         self._step = 0
         self._samples_of = self._indices(self._plan.rows_of_samples(), device)
         self._parts_of = self._indices(self._plan.samples_of_parts(), device)
@@ -77,6 +81,7 @@ class TableBatch:
             self.noise = self._found.new_zeros(len(courses), 1, self._found.shape[2])
         for place, course in enumerate(self.courses):
             course.sit(self, place=place)
+        self._begin_noise()
 
     def is_of(self, courses: Sequence[TableCourse]) -> bool:
         """Say whether these are all that sit here, in this order."""
@@ -102,7 +107,7 @@ class TableBatch:
 
         Nobody has moved when it raises.
         """
-        self._draw_noise()
+        self._fetch_noise()
         found = apply_tables(
             self._steps[self._step],
             values=self._found[:, _FIRST : _FIRST + self._plan.values],
@@ -116,6 +121,7 @@ class TableBatch:
         self._step += 1
         for course in self.courses:
             course.steps_done += 1
+        self._begin_noise()
 
     def _parts(self, predictions: torch.Tensor) -> torch.Tensor:
         """Return what the model says to each row, `[rows, parts, d]`."""
@@ -126,19 +132,18 @@ class TableBatch:
         said = predictions.to(self._wide, memory_format=torch.contiguous_format)
         return said.view(len(self.courses), self._plan.parts, -1)
 
-    def _draw_noise(self) -> None:
-        """Draw what the step adds; what is drawn on the host goes over in one piece."""
-        if self.noise is None:
-            return
-        drawn = [course.draw_noise(course.steps_done) for course in self.courses]
-        host = torch.zeros(self.noise.shape, dtype=self._wide, pin_memory=self.noise.is_cuda)
-        for place, one in enumerate(drawn):
-            if one is not None:
-                host[place] = one.view(1, -1)
-        self.noise.copy_(host, non_blocking=True)
+    def _begin_noise(self) -> None:
+        """Let what the next step adds be drawn while the device is busy."""
+        if self.noise is not None:
+            self._ahead.begin(self.courses, like=self.noise)
+
+    def _fetch_noise(self) -> None:
+        """Copy what the step adds to the device, in one piece."""
+        if self.noise is not None:
+            self.noise.copy_(self._ahead.take(self.courses, like=self.noise), non_blocking=True)
 
     def _indices(self, told: Sequence[int] | None, device: torch.device) -> torch.Tensor | None:
-        return None if told is None else _to_device(torch.tensor(told), device)
+        return None if told is None else send(torch.tensor(told), device)
 
     def _join_values(self) -> torch.Tensor:
         """Return `[rows, out, d]` as if a step had just been taken."""
@@ -149,7 +154,7 @@ class TableBatch:
             values = course.values
             found[place, _FIRST : _FIRST + len(values)] = values
         scales = torch.tensor([course.input_scale for course in self.courses], dtype=self._wide)
-        shown = _to_device(scales[:, None], found.device)
+        shown = send(scales[:, None], found.device)
         found[:, _SHOWN] = found[:, _FIRST] * shown
         return found
 
@@ -182,12 +187,12 @@ class TableBatch:
         return kept, redrawn
 
 
-def sit_together(courses: Sequence[TableCourse]) -> TableBatch:
-    """Return the batch that these are, or make one of them."""
+def sit_together(courses: Sequence[TableCourse], *, ahead: NoiseAhead | None = None) -> TableBatch:
+    """Return the batch that these are, or make one of them, whose noise is drawn by `ahead`."""
     batch = courses[0].batch
     if isinstance(batch, TableBatch) and batch.is_of(courses):
         return batch
-    return TableBatch(courses)
+    return TableBatch(courses, ahead=ahead)
 
 
 class _Plan:
@@ -256,10 +261,3 @@ class _Plan:
             found += own + own[:1] * (self.parts - len(own))
             first += course.samples
         return found
-
-
-def _to_device(host: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """Copy without waiting; on the CPU there is nothing to copy."""
-    if device.type == "cuda":
-        host = host.contiguous().pin_memory()
-    return host.to(device, non_blocking=True)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import torch
 
 from tabard_server.adapters.host_adapter import MAGNITUDE_ROWS, wide
+from tabard_server.engine.sending import send
 from tabard_server.engine.slots.slot_table import Slot
 from tabard_server.engine.slots.slotted_layers import (
     KEPT_BATCHES,
@@ -88,8 +89,8 @@ def bind_rows(
     size = bucket(max(map(len, ranks)), buckets=rank_buckets)
     counts = [[(len(slot.ranks), weights) for slot, weights in stack] for stack in stacks]
     worn = WornRows(
-        index=_send(torch.tensor([_padded(row, size) for row in ranks]), device),
-        weight=_send(_weights(counts, size=size, dtype=dtype), device),
+        index=send(torch.tensor([_padded(row, size) for row in ranks]), device),
+        weight=send(_weights(counts, size=size, dtype=dtype), device),
         samples_per_row=samples_per_row,
         active=None if is_everywhere else active,
         scaling=_scaling(
@@ -146,9 +147,9 @@ def _scaling(
         for axis in ("inputs", "outputs")
     }
     return Scaling(
-        index=_send(index.flatten(-2), device),
-        weight=_send(weight, device),
-        share=_send(share, device),
+        index=send(index.flatten(-2), device),
+        weight=send(weight, device),
+        share=send(share, device),
         outputs=None if is_everywhere and scaled["outputs"] else scaled["outputs"],
         inputs=None if is_everywhere and scaled["inputs"] else scaled["inputs"],
     )
@@ -194,9 +195,3 @@ def _worn_in(weights: BlockWeights) -> BlockWeights:
 
 def _padded(values: Sequence[float], size: int) -> list[float]:
     return [*values, *[0] * (size - len(values))]
-
-
-def _send(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
-    if device.type == "cuda":
-        tensor = tensor.pin_memory()
-    return tensor.to(device, non_blocking=True)

@@ -48,6 +48,7 @@ def base(tiny_base: Path) -> Base:
 def _plan(base: Base, **changes: object) -> MemoryPlan:
     asked = {"dtype": torch.float32, "slot_rank_total": 64, "rows_per_step_max": 4}
     asked |= {"can_merge": True, "free_bytes": None, "device": CPU, "walked": walk_through(base)}
+    asked["text_bytes_max"] = 0
     return plan_memory(base, **{**asked, **changes})  # type: ignore[arg-type]
 
 
@@ -214,6 +215,19 @@ def test_packed_weights_give_way(base: Base) -> None:
     plans = [_plan(base, free_bytes=without + more) for more in (0, 100)]
 
     assert [plan.packed for plan in plans] == [0, 50]
+    assert all(plan.fits and plan.merged for plan in plans)
+
+
+def test_encoded_prompts_give_way(base: Base) -> None:
+    """Where little is left they take half of it too, and what is packed half of the rest."""
+    without = replace(_plan(base), packed=0).total
+
+    plans = [
+        _plan(base, free_bytes=without + more, text_bytes_max=1_000) for more in (0, 100, 1 << 40)
+    ]
+
+    assert [plan.texts for plan in plans] == [0, 50, 1_000]
+    assert [plan.packed for plan in plans][:2] == [0, 25]
     assert all(plan.fits and plan.merged for plan in plans)
 
 

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the UNet is told beside latents and times, in device memory that stays from step to step.
+
+In: what the rows of a batch are told, and of which sizes. Out: views of buffers that hold it, one
+behind the other. A place is written when somebody else comes to it; a batch that steps again writes
+nothing. Knows nothing of latents, samplers or slots.
+"""
+
+import math
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+from tabard_server.engine.sending import send
+from tabard_server.engine.text.conditioning import Conditioning
+
+TOLD_BATCHES = 2
+"""Batches that take turns and find what they were told: two, for rows that are running do not all
+fit into one."""
+_TIME_IDS = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telling:
+    """What one row is told.
+
+    Attributes:
+        conditioning: The words, `[samples, length, width]`, and their summary.
+        time_ids: Sizes, as SDXL is told of them.
+    """
+
+    conditioning: Conditioning
+    time_ids: tuple[int, ...]
+
+    @property
+    def samples(self) -> int:
+        """How many samples it is for."""
+        return len(self.conditioning.text)
+
+    def is_same(self, other: "Telling") -> bool:
+        """Say whether both come to the same tensors."""
+        return self.conditioning is other.conditioning and self.time_ids == other.time_ids
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a batch is told, as views of memory that stays.
+
+    Attributes:
+        text: Hidden states `[samples, length, width]`.
+        added: `text_embeds [samples, width]` and `time_ids [samples, 6]`, as SDXL's UNet takes
+            them; None for other families.
+    """
+
+    text: torch.Tensor
+    added: dict[str, torch.Tensor] | None
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Place:
+    """A row's samples in a buffer; those of nobody repeat the last of them."""
+
+    at: int
+    samples: int
+    telling: Telling
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Buffer:
+    """Memory of one batch.
+
+    Attributes:
+        text: `[room, length, width]`.
+        pooled: `[room, width]`; None where the UNet takes none.
+        time_ids: `[room, 6]`; likewise.
+        places: What it holds, by where that begins.
+    """
+
+    text: torch.Tensor
+    pooled: torch.Tensor | None = None
+    time_ids: torch.Tensor | None = None
+    places: dict[int, _Place] = field(default_factory=dict)
+
+    def holds(self, place: _Place) -> bool:
+        """Say whether a place is written."""
+        found = self.places.get(place.at)
+        return (
+            found is not None
+            and found.samples == place.samples
+            and found.telling.is_same(place.telling)
+        )
+
+    def has_room(self, samples: int, *, length: int) -> bool:
+        """Say whether so many samples of this length have room."""
+        return len(self.text) >= samples and self.text.shape[1] == length
+
+    def write(self, places: Sequence[_Place], *, is_written: Sequence[bool]) -> None:
+        """Write what is not there, and forget what is not wanted."""
+        length = self.text.shape[1]
+        for place, is_there in zip(places, is_written, strict=True):
+            if is_there:
+                continue
+            told, there = place.telling.conditioning, slice(place.at, place.at + place.samples)
+            self.text[there] = _as_long(_last(told.text, place), length=length)
+            if self.pooled is not None and self.time_ids is not None:
+                assert told.pooled is not None, "rows of one base are told alike"
+                self.pooled[there] = _last(told.pooled, place)
+                sizes = torch.tensor(place.telling.time_ids, dtype=self.time_ids.dtype)
+                self.time_ids[there] = send(sizes, self.time_ids.device)
+        self.places = {place.at: place for place in places}
+
+
+class ToldBatches:
+    """The buffers of the batches that stepped lately. One thread."""
+
+    def __init__(self) -> None:
+        self._buffers: deque[_Buffer] = deque(maxlen=TOLD_BATCHES)
+
+    def clear(self) -> None:
+        """Let go of all memory; the next batch takes its own."""
+        self._buffers.clear()
+
+    def tell(self, tellings: Sequence[Telling], *, filler: int = 0) -> Told:
+        """Return what a batch is told.
+
+        Rows of fewer windows say theirs several times over: attention to the same tokens twice is
+        attention to them once, so a row is not changed by a longer neighbour.
+
+        Args:
+            tellings: Of its rows, in order.
+            filler: Samples of nobody behind them, which are told what the last is told.
+        """
+        places = _lay_out(tellings, filler=filler)
+        samples = places[-1].at + places[-1].samples
+        length = math.lcm(*(telling.conditioning.text.shape[1] for telling in tellings))
+        buffer = self._find(places, samples=samples, length=length)
+        is_written = [buffer.holds(place) for place in places]
+        if not all(is_written) or len(buffer.places) != len(places):
+            buffer.write(places, is_written=is_written)
+        added = None
+        if buffer.pooled is not None and buffer.time_ids is not None:
+            added = {
+                "text_embeds": buffer.pooled[:samples],
+                "time_ids": buffer.time_ids[:samples],
+            }
+        return Told(text=buffer.text[:samples], added=added)
+
+    def _find(self, places: Sequence[_Place], *, samples: int, length: int) -> _Buffer:
+        """Return the buffer with the most of a batch, else the one that is unused the longest."""
+        having = [(sum(map(one.holds, places)), one) for one in self._buffers]
+        most, found = max(having, key=lambda pair: pair[0], default=(0, None))
+        if found is not None and most and found.has_room(samples, length=length):
+            self._buffers.remove(found)
+        elif len(self._buffers) == TOLD_BATCHES and self._buffers[0].has_room(
+            samples, length=length
+        ):
+            found = self._buffers.popleft()
+        else:
+            found = _new_buffer(places[0].telling, samples=samples, length=length)
+        self._buffers.append(found)
+        return found
+
+
+def _lay_out(tellings: Sequence[Telling], *, filler: int) -> list[_Place]:
+    places, at = [], 0
+    for telling in tellings:
+        places.append(_Place(at=at, samples=telling.samples, telling=telling))
+        at += telling.samples
+    if filler:
+        places.append(_Place(at=at, samples=filler, telling=tellings[-1]))
+    return places
+
+
+def _new_buffer(like: Telling, *, samples: int, length: int) -> _Buffer:
+    """Return memory for the next power of two of samples, so that rows may join."""
+    room = 1 << (samples - 1).bit_length()
+    text, pooled = like.conditioning.text, like.conditioning.pooled
+    return _Buffer(
+        text=text.new_empty(room, length, text.shape[2]),
+        pooled=None if pooled is None else pooled.new_empty(room, pooled.shape[1]),
+        time_ids=None if pooled is None else text.new_empty(room, _TIME_IDS),
+    )
+
+
+def _last(tensor: torch.Tensor, place: _Place) -> torch.Tensor:
+    """Return a row's samples, or the last one for a place of nobody."""
+    return tensor if len(tensor) == place.samples else tensor[-1:]
+
+
+def _as_long(text: torch.Tensor, *, length: int) -> torch.Tensor:
+    return text.repeat(1, length // text.shape[1], 1)

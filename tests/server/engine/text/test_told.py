@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a batch is told lies in memory that stays, and is written where somebody else comes."""
+
+import random
+from typing import Any
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from tabard_server.engine.text.conditioning import Conditioning, join_texts
+from tabard_server.engine.text.told import TOLD_BATCHES, Telling, Told, ToldBatches
+
+WINDOW, WIDTH, POOLED = 3, 4, 2
+
+
+def telling(number: int, *, samples: int = 2, windows: int = 1, is_large: bool = False) -> Telling:
+    """What one row is told, different from what others are."""
+    generator = torch.Generator().manual_seed(number)
+    text = torch.randn(samples, windows * WINDOW, WIDTH, generator=generator)
+    pooled = torch.randn(samples, POOLED, generator=generator) if is_large else None
+    sizes = (number, 2, 3, 4, 5, 6)
+    return Telling(conditioning=Conditioning(text=text, pooled=pooled), time_ids=sizes)
+
+
+class _Writes(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts copies into other tensors."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.count = 0
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        self.count += function is torch.ops.aten.copy_.default
+        return function(*args, **(kwargs or {}))
+
+
+def told_and_writes(batches: ToldBatches, rows: list[Telling], **options: Any) -> tuple[Told, int]:
+    """Tell a batch; return how many places were written for it."""
+    with _Writes() as writes:
+        return batches.tell(rows, **options), writes.count
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_any_history_tells_each_row_its_own(seed: int) -> None:
+    """Rows that join, leave, wait and come again, of any length: as if all were joined anew."""
+    dice, batches = random.Random(seed), ToldBatches()
+    is_large = bool(seed % 2)
+    rows = [
+        telling(
+            n, samples=dice.choice([1, 2, 4]), windows=dice.choice([1, 1, 2, 3]), is_large=is_large
+        )
+        for n in range(7)
+    ]
+    for _ in range(60):
+        batch = dice.sample(rows, dice.randint(1, 5))
+        if dice.random() < 0.5:
+            batch.sort(key=lambda row: row.time_ids)
+        told = batches.tell(batch)
+
+        assert torch.equal(told.text, join_texts([row.conditioning.text for row in batch]))
+        if not is_large:
+            assert told.added is None
+            continue
+        pooled = torch.cat([row.conditioning.pooled for row in batch])  # type: ignore[misc]
+        sizes = [row.time_ids for row in batch for _ in range(row.samples)]
+        assert told.added is not None
+        assert torch.equal(told.added["text_embeds"], pooled)
+        assert torch.equal(told.added["time_ids"], torch.tensor(sizes).float())
+
+
+def test_batch_that_steps_again_writes_nothing() -> None:
+    """The same memory says the same, for two batches that take turns."""
+    batches = ToldBatches()
+    ones, others = [telling(1), telling(2)], [telling(3)]
+    first, count = told_and_writes(batches, ones)
+    assert count == 2
+    batches.tell(others)
+    assert TOLD_BATCHES == 2
+
+    for _ in range(3):
+        again, count = told_and_writes(batches, ones)
+        assert count == 0
+        assert again.text.data_ptr() == first.text.data_ptr()
+        assert told_and_writes(batches, others)[1] == 0
+
+
+def test_who_joins_behind_is_written_alone() -> None:
+    """The memory has room for a few more, and whoever was there stays where it was."""
+    batches = ToldBatches()
+    rows = [telling(n) for n in range(3)]
+    before = batches.tell(rows)
+
+    after, count = told_and_writes(batches, [*rows, telling(9)])
+
+    assert count == 1
+    assert after.text.data_ptr() == before.text.data_ptr()
+
+
+def test_images_of_one_job_change_places_freely() -> None:
+    """Rows that are told the same are the same to the memory."""
+    batches, one = ToldBatches(), telling(1)
+    twin = Telling(conditioning=one.conditioning, time_ids=one.time_ids)
+    batches.tell([one, one])
+
+    assert told_and_writes(batches, [twin, one])[1] == 0
+
+
+def test_other_sizes_are_another_telling() -> None:
+    """SDXL is told of them beside the words."""
+    batches, one = ToldBatches(), telling(1, is_large=True)
+    batches.tell([one])
+
+    told = batches.tell([Telling(conditioning=one.conditioning, time_ids=(9,) * 6)])
+
+    assert told.added is not None
+    assert (told.added["time_ids"] == 9).all()
+
+
+def test_samples_of_nobody_are_told_something() -> None:
+    """A batch is filled up for a graph with what the last row is told."""
+    batches = ToldBatches()
+
+    told = batches.tell([telling(1), telling(2)], filler=3)
+
+    last = telling(2).conditioning.text[-1]
+    assert len(told.text) == 7
+    assert all(torch.equal(one, last) for one in told.text[4:])
+
+
+def test_memory_is_given_back() -> None:
+    """Nothing of it is kept where the device needs it for a step."""
+    batches = ToldBatches()
+    batches.tell([telling(1)])
+
+    batches.clear()
+
+    assert told_and_writes(batches, [telling(1)])[1] == 1
