@@ -41,7 +41,7 @@ ONE_THREAD   := OMP_NUM_THREADS=1
 unexport PYTHONDONTWRITEBYTECODE
 
 # What `make test` leaves to words of their own.
-FAST         := not (gpu or soak or faults or oracle or documents or page or site or ray or fleet)
+FAST         := not (gpu or soak or faults or oracle or documents or page or site or ray or fleet or deploy)
 
 # One file of tests at a time on each of two cores: files share servers and bases among their tests. They come in the
 # order of tests/conftest.py: by default the files with the fewest tests would be last, and those are the longest.
