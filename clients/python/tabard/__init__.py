@@ -100,6 +100,7 @@ if TYPE_CHECKING:
     )
     from tabard.history import Action, History, Record, ServedAt, Serving
     from tabard.jobs.handles import AsyncJob, Job
+    from tabard.jobs.replay import Replay, ReplayDifference
     from tabard.jobs.status import JobEvent, JobImage, JobState, JobStatus, JobWebhook
     from tabard.operations import (
         Cause,
@@ -128,7 +129,6 @@ if TYPE_CHECKING:
     from tabard.releases.release import Adapter, Channel, Member, Release, ReleaseSignature
     from tabard.releases.report import CheckReport, Coverage, Problem, Published
     from tabard.releases.wear import Wear
-    from tabard.replay import Replay, ReplayDifference
     from tabard.result import (
         Accepted,
         Done,
@@ -311,7 +311,7 @@ _MODULES = (
     "releases.wear",
     "pictures.difference",
     "pictures.region",
-    "replay",
+    "jobs.replay",
     "jobs.status",
     "jobs.handles",
     "health.comparison",

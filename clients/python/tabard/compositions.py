@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tabard.calls.replay import Remake
     from tabard.health.comparison import AsyncComparison, Comparison
     from tabard.jobs.handles import AsyncJob, Job
-    from tabard.replay import Replay
+    from tabard.jobs.replay import Replay
     from tabard.result import GenerateEvent
 
 P = ParamSpec("P")

@@ -94,6 +94,8 @@ class Admission:
             NotServable: A release is for another base.
             NotFound, PreconditionFailed: A ref resolves to nothing, or to a yanked release.
         """
+        if spec.again is not None and spec.again.seed is not None:
+            spec = replace(spec, seed=spec.again.seed)
         try:
             return self._admit(spec, state=state, reading=reading)
         except (ServerError, RegistryError):
@@ -123,8 +125,6 @@ class Admission:
 
     def _admit(self, spec: JobSpec, *, state: State, reading: PictureReading) -> Job:
         now, wanted = self._clock(), spec.wanted
-        if spec.again is not None and spec.again.seed is not None:
-            spec = replace(spec, seed=spec.again.seed)
         self._check_deadline(spec)
         tagged, plain = read_tags(wanted.prompt), _plain_texts(wanted)
         violations = self._bounds.check(spec, picture_size=reading.size)

@@ -82,7 +82,6 @@ def load_resources(settings: Settings, metrics: Metrics) -> Resources:
             find_device,
             load_engine,
         )
-
     # Before the base: they are soon refused, and what they hold of a device is not planned with.
     encoders = _load_encoders(settings, engine_device=str(find_device(settings.device)), tell=tell)
     classify = _load_classifier(settings, tell=tell)

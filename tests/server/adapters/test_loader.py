@@ -25,11 +25,17 @@ from tabard_registry import (
 )
 from tabard_server.adapters.disk_cache import DiskCache
 from tabard_server.adapters.loader import STORE_PATIENCE_SECONDS, ReleaseLoader, check_fit
+from tabard_server.adapters.served_base import ServedBase, named
 from tabard_server.errors import NotServable
 from tabard_server.telemetry.metrics import Metrics
 from tests.registry.fakes import MemoryStore
 from tests.server.adapters.published_lora import publish_lora
 from tests.server.fakes import PROFILE, UNET_MODULE, WIDTH
+
+OWN_BASE = "sha256:" + "01" * 32
+OTHER_BASE = "sha256:" + "02" * 32
+LAX = ServedBase(family="sd1", fingerprint=OWN_BASE)
+STRICT = ServedBase(family="sd1", fingerprint=OWN_BASE, is_strict=True)
 
 
 @pytest.fixture
@@ -230,3 +236,45 @@ def test_store_that_fails_in_passing_is_waited_for(
         with pytest.raises(StoreUnavailable):
             load(str(release.digest))
     assert now[0] == {3.0: 3.0, 60.0: STORE_PATIENCE_SECONDS + 0.5, 0.0: 0.0}[seconds]
+
+
+@pytest.mark.parametrize(
+    "said", ["", OWN_BASE, OWN_BASE[7:], OWN_BASE[:19], OWN_BASE[7:19], f" {OWN_BASE} "]
+)
+def test_own_base_is_served(said: str) -> None:
+    """By its fingerprint, or enough of it; who names none takes what is there."""
+    LAX.require(said)
+
+
+@pytest.mark.parametrize(
+    "said", [OTHER_BASE, OTHER_BASE[7:19], OWN_BASE[7:18], "sd1", "sha256:", OWN_BASE + "0", " "]
+)
+def test_another_base_is_refused(said: str) -> None:
+    """Too few digits are none; the refusal says what is asked for, and what is here."""
+    with pytest.raises(NotServable, match=r"sd1 010101010101") as caught:
+        LAX.require(said)
+
+    assert (caught.value.reason, caught.value.base) == ("BASE_NOT_HERE", said)
+
+
+def test_release_of_another_family_is_refused() -> None:
+    """By every server, with the base that it needs."""
+    with pytest.raises(NotServable, match=r"is for sdxl 020202020202; .* sd1 0101") as caught:
+        LAX.require_for("acme/ink", family="sdxl", fingerprint=OTHER_BASE)
+
+    assert (caught.value.reason, caught.value.base) == ("BASE_FAMILY_MISMATCH", OTHER_BASE)
+
+
+def test_release_of_the_family_is_drawn_where_that_is_enough() -> None:
+    """A strict server draws what was checked against its own base, and nothing else."""
+    LAX.require_for("acme/ink", family="sd1", fingerprint=OTHER_BASE)
+    STRICT.require_for("acme/ink", family="sd1", fingerprint=OWN_BASE)
+    with pytest.raises(NotServable) as caught:
+        STRICT.require_for("acme/ink", family="sd1", fingerprint=OTHER_BASE)
+
+    assert (caught.value.reason, caught.value.base) == ("RELEASE_OF_OTHER_BASE", OTHER_BASE)
+
+
+def test_base_is_named_for_people() -> None:
+    assert named("sd1", OWN_BASE) == "sd1 010101010101"
+    assert named("sd1", "") == "sd1"

@@ -17,13 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tabard.calls.call import Caller
 from tabard.calls.generation import GENERATE_TIMEOUT_SECONDS
 from tabard.errors import FailedPrecondition, FieldViolation, InvalidArgument, NotFound, TabardError
-from tabard.operations import ServerStatus
-from tabard.pictures.difference import SAME_MAX, PixelDifference, apart
-from tabard.pictures.png_text import damaged
-from tabard.pictures.region import Region
-from tabard.pictures.sources import PictureSource, read_picture
-from tabard.pictures.words import FORMATS, format_of, read_words
-from tabard.replay import (
+from tabard.jobs.replay import (
     CLOSE,
     DIFFERENT,
     NOT_DRAWN,
@@ -32,6 +26,12 @@ from tabard.replay import (
     Replay,
     ReplayDifference,
 )
+from tabard.operations import ServerStatus
+from tabard.pictures.difference import SAME_MAX, PixelDifference, apart
+from tabard.pictures.png_text import damaged
+from tabard.pictures.region import Region
+from tabard.pictures.sources import PictureSource, read_picture
+from tabard.pictures.words import FORMATS, format_of, read_words
 from tabard.result import GeneratedImage, Progress
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from tabard.cli.commands.generate.regions import split_masks
 from tabard.cli.numbers import Number
 from tabard.cli.output import table
 from tabard.cli.session import Session, with_session
+from tabard.jobs.replay import CLOSE, DIFFERENT, NOT_DRAWN, SAME_FILE, SAME_PIXELS, Replay
 from tabard.patience import TIMEOUT_SECONDS_MAX
 from tabard.pictures.folders import PICTURE_SUFFIXES
-from tabard.replay import CLOSE, DIFFERENT, NOT_DRAWN, SAME_FILE, SAME_PIXELS, Replay
 from tabard.result import Progress
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
