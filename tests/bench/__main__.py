@@ -34,6 +34,7 @@ from tests.bench.costs import (
     identity_cost,
     queue_cost,
     region_cost,
+    sampler_cost,
     shadow_cost,
     start_cost,
     step_cost,
@@ -98,6 +99,12 @@ def _steps(chosen: argparse.Namespace) -> object:
 def _adapters(chosen: argparse.Namespace) -> object:
     measured = step_cost.run(rounds=chosen.rounds)
     step_cost.report(measured)
+    return measured
+
+
+def _samplers(chosen: argparse.Namespace) -> object:
+    measured = sampler_cost.run(rounds=chosen.rounds)
+    sampler_cost.report(measured)
     return measured
 
 
@@ -236,6 +243,7 @@ _PARTS: dict[str, Callable[[argparse.Namespace], object]] = {
     "traffic": _traffic,
     "steps": _steps,
     "adapters": _adapters,
+    "samplers": _samplers,
     "regions": _regions,
     "load": _load,
     "commands": _commands,

@@ -33,7 +33,7 @@ from tabard_server.engine.slots.packed_weights import PackedWeights, can_pack
 from tabard_server.engine.slots.slot_table import SlotTable, table_rows
 from tabard_server.engine.slots.slotted_layers import Binding, add_slots, is_slottable
 from tabard_server.engine.text.prompt_reader import PromptReader
-from tabard_server.engine_port.base_facts import BaseFacts
+from tabard_server.engine_port.base_facts import NUMERICS, BaseFacts
 from tabard_server.engine_port.costs import Costs, TextCounts
 from tabard_server.engine_port.errors import EngineError, no_merged_copy
 from tabard_server.engine_port.memory import TEXT_BYTES_MAX, MemoryPlan
@@ -280,7 +280,7 @@ class Engine:
             samplers=self._samplers.names,
             remarks=base.remarks,
             dtype=str(self._dtype).removeprefix("torch."),
-            versions={name: version(name) for name in _LIBRARIES},
+            versions={name: version(name) for name in _LIBRARIES} | {"numerics": NUMERICS},
         )
 
     def _timing_decoding(self, row: Row) -> AbstractContextManager[None]:

@@ -4,6 +4,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+NUMERICS = "2"
+"""Version of the arithmetic from noise to image: equal requests give equal bytes while it stays.
+
+Raised by whoever changes the bytes of a `deterministic` image. 1: each row by diffusers' own step.
+2: samplers are tables, and latents stay in float32 between the steps of a model in half precision.
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaseFacts:
@@ -19,7 +26,7 @@ class BaseFacts:
         prediction: What its UNet predicts, like `epsilon`.
         samplers: Short names of the samplers that it can be walked with.
         dtype: In which precision it is drawn, like `float32`.
-        versions: Versions of the libraries that shape an image.
+        versions: Versions of what shapes an image: libraries, and `numerics`, the arithmetic here.
         remarks: What an operator should know of it, from keys that are not read to other sizes.
     """
 

@@ -19,6 +19,7 @@ from tabard_server.engine.load_engine import EngineSettings, load_engine
 from tabard_server.engine.row import Row
 from tabard_server.engine.slots import slot_table
 from tabard_server.engine.slots.packed_weights import PackedWeights
+from tabard_server.engine_port.base_facts import NUMERICS
 from tabard_server.engine_port.errors import (
     AdapterMismatch,
     DeviceMemoryFull,
@@ -28,6 +29,7 @@ from tabard_server.engine_port.errors import (
 from tabard_server.engine_port.row_spec import RowSpec
 from tests.server.adapters.packing import pack_file
 from tests.server.drawings import row_spec
+from tests.server.engine.tiny_base import skip_if_absent
 
 TOLERANCE = 1e-9
 
@@ -175,14 +177,16 @@ def test_row_that_cannot_open_holds_nothing(
 
 
 def test_broken_prediction_breaks_one_row(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A row whose sampler has no room is told so; its neighbour has moved."""
-    bad, good = (row for row in engine.open_rows([_spec(), _spec(seed=9)]))
+    """A row whose own sampler has no room is told so; its neighbour has moved."""
+    skip_if_absent("dpmpp_sde")
+    specs = [_spec(sampler="dpmpp_sde"), _spec(seed=9)]
+    bad, good = (row for row in engine.open_rows(specs))
     assert isinstance(bad, Row) and isinstance(good, Row)
 
     def full(*_: object, **__: object) -> None:
         raise torch.OutOfMemoryError("no room")
 
-    monkeypatch.setattr(bad.scheduler, "step", full)
+    monkeypatch.setattr(bad.course, "advance", full)
     engine.step([bad, good])
 
     assert isinstance(bad.failure, DeviceMemoryFull)
@@ -203,3 +207,9 @@ def test_equal_prompts_are_encoded_once(engine: Engine, monkeypatch: pytest.Monk
     engine.open_rows([_spec(prompt="a", seed=n) for n in range(3)] + [_spec(prompt="b")])
 
     assert encoded == ["a", "b"]
+
+
+def test_numerics_are_told(engine: Engine) -> None:
+    """Beside the libraries, so that the provenance of every image names them."""
+    assert engine.facts.versions["numerics"] == NUMERICS
+    assert {"diffusers", "torch"} <= engine.facts.versions.keys()

@@ -8,6 +8,7 @@ import torch
 
 from tabard_server.engine.engine import Engine
 from tabard_server.engine.row import Row
+from tabard_server.engine.sampling.pass_courses import PassCourses
 from tabard_server.engine_port.regions import Region
 from tests.server.drawings import picture_of, row_spec
 
@@ -19,6 +20,11 @@ def opened(engine: Engine, **changes: object) -> Row:
     (row,) = engine.open_rows([row_spec(**changes)])  # type: ignore[arg-type]
     assert isinstance(row, Row), row
     return row
+
+
+def advance(row: Row, said: torch.Tensor) -> None:
+    """Take one step with what a model says of the row's samples."""
+    PassCourses([row.course]).advance_tables(said)
 
 
 def noise(samples: int, *, seed: int) -> torch.Tensor:
@@ -40,7 +46,7 @@ def test_guided_row_takes_two_samples(engine: Engine, scale: float, samples: int
     """The same latents for both; who is not guided takes one."""
     row = opened(engine, guidance_scale=scale)
 
-    model_input = row.model_input()
+    model_input = PassCourses([row.course]).model_input()
 
     assert row.samples == len(model_input) == samples
     assert all(torch.equal(sample, row.latents[0]) for sample in model_input)
@@ -58,8 +64,8 @@ def test_step_equals_diffusers(engine: Engine, scale: float) -> None:
         said = noise(row.samples, seed=number)
         guided = said[:1] + scale * (said[1:] - said[:1]) if len(said) == 2 else said
         latents = theirs.step(guided, timestep, latents, return_dict=False)[0]
-        assert row.timestep() == timestep
-        row.advance(said)
+        assert PassCourses([row.course]).timesteps().unique() == timestep
+        advance(row, said)
 
     torch.testing.assert_close(row.latents, latents, rtol=1e-12, atol=1e-12)
     assert (row.is_done, row.steps_done, row.steps_total) == (True, 3, 3)
@@ -77,7 +83,7 @@ def test_kept_part_is_put_back(engine: Engine) -> None:
 
     for number, row in enumerate(rows):
         while not row.is_done:
-            row.advance(noise(row.samples, seed=number))
+            advance(row, noise(row.samples, seed=number))
 
     kept, drawn = (rows[0].latents - rows[1].latents).abs().split(8, dim=3)
     assert float(kept.max()) == 0.0
@@ -98,7 +104,7 @@ def test_parts_are_mixed_by_their_shares(engine: Engine, scale: float) -> None:
     theirs.set_timesteps(3)
     said, latents = noise(row.samples, seed=1), row.latents.clone()
 
-    row.advance(said)
+    advance(row, said)
 
     each = 2 if scale > 1 else 1
     assert len(said) == row.samples == 2 * each

@@ -8,9 +8,11 @@ from typing import Any
 
 import torch
 
+from tabard_server.adapters.host_adapter import wide
 from tabard_server.engine.sampling.courses import StepCourse, TableCourse, begin_course
 from tabard_server.engine.sampling.first_latents import FirstLatents, KeptPart
 from tabard_server.engine.sampling.sampler_prototypes import SamplerPrototypes
+from tabard_server.engine_port.regions import Region
 from tabard_server.engine_port.walk import Walk
 from tests.oracle import step_in_double_precision
 from tests.server.drawings import drawing
@@ -47,6 +49,7 @@ def begin(
     shares: torch.Tensor | None = None,
     seed: int = 5,
     dtype: torch.dtype = torch.float64,
+    device: str = "cpu",
 ) -> TableCourse | StepCourse:
     """Begin a course.
 
@@ -62,17 +65,25 @@ def begin(
         shares: Which part of each latent pixel is whose.
         seed: Of latents and noise.
         dtype: Of latents.
+        device: Where they lie.
     """
     walk = walk or Walk()
-    drawn = drawing(sampler=name, steps=steps, walk=walk, guidance_scale=guidance_scale)
+    parts = () if shares is None else shares[:, 0].numpy()
+    drawn = drawing(
+        sampler=name,
+        steps=steps,
+        walk=walk,
+        guidance_scale=guidance_scale,
+        regions=tuple(Region(name=f"{at}", shares=one, prompt="a") for at, one in enumerate(parts)),
+    )
     scheduler = samplers.take(name, num_inference_steps=steps, seed=seed, walk=walk)
     first = skipped * scheduler.order
     if hasattr(scheduler, "set_begin_index"):
         scheduler.set_begin_index(first)
     kept = KeptPart(
-        original=normal(*SHAPE, seed=seed + 1).to(dtype),
-        noise=normal(*SHAPE, seed=seed + 2).to(dtype),
-        redrawn=(normal(1, 1, *SHAPE[2:], seed=seed + 3) > 0).to(dtype),
+        original=normal(*SHAPE, seed=seed + 1).to(device, dtype),
+        noise=normal(*SHAPE, seed=seed + 2).to(device, dtype),
+        redrawn=(normal(1, 1, *SHAPE[2:], seed=seed + 3) > 0).to(device, dtype),
     )
     options = samplers.step_options(
         name, generator=torch.Generator().manual_seed(seed), eta=walk.eta
@@ -80,11 +91,11 @@ def begin(
     told: dict[str, Any] = {
         "drawing": drawn,
         "first": FirstLatents(
-            latents=(normal(*SHAPE, seed=seed) * scheduler.init_noise_sigma).to(dtype),
+            latents=(normal(*SHAPE, seed=seed) * scheduler.init_noise_sigma).to(device, dtype),
             timesteps=scheduler.timesteps[first:],
             kept_part=kept if is_kept else None,
         ),
-        "shares": shares,
+        "shares": None if shares is None else shares.to(device, wide(dtype)),
         "step_options": options,
     }
     if by_steps:
