@@ -210,4 +210,5 @@ def _plan(plan: MemoryPlan) -> pb.MemoryPlan:
         rows_per_step=plan.rows_per_step,
         chosen=plan.chosen,
         packed_bytes=plan.packed,
+        text_bytes=plan.texts,
     )
