@@ -16,6 +16,7 @@ def test_total_leaves_out_what_is_free() -> None:
         rows_per_step=8,
         chosen=(),
         packed_bytes=7_000_000,
+        text_bytes=80_000_000,
     )
 
-    assert plan.total_bytes == 7_054_321
+    assert plan.total_bytes == 87_054_321

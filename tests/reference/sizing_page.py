@@ -48,9 +48,10 @@ the published configurations without their weights. A start measures its passes 
 ## Memory of the device
 
 With the settings as they are: slots of {ranks} rank rows, images of the base's own size. *Step* is
-what a forward pass keeps alive; the totals in bold are at most. Slots take theirs as adapters come
-that change a layer. *Packed* are weights once more, as a CPU's kernels read them, twice with the
-merged copy; they take at most half of what the rest leaves.
+what a forward pass keeps alive, on a GPU with an image that is decoded beside it; the totals in
+bold are at most. Slots take theirs as adapters come that change a layer. *Packed* are weights once
+more, as a CPU's kernels read them, twice with the merged copy, and *texts* encoded prompts; each
+takes at most half of what the rest leaves.
 """
 _COLUMNS = (
     "base",
@@ -59,6 +60,7 @@ _COLUMNS = (
     "slots",
     "gathered",
     "packed",
+    "texts",
     "step of 8 rows",
     "**8 rows**",
     "**8 rows, merged copy**",
@@ -114,7 +116,14 @@ def lines_of(family: str) -> Iterator[str]:
         one = _plan(family, device=device, dtype=dtype, rows=1, has_copy=False)
         many = _plan(family, device=device, dtype=dtype, rows=8, has_copy=False)
         copied = _plan(family, device=device, dtype=dtype, rows=8, has_copy=True)
-        parts = (many.base, many.slots, many.gathered, many.packed, many.activations)
+        parts = (
+            many.base,
+            many.slots,
+            many.gathered,
+            many.packed,
+            many.texts,
+            many.activations + many.beside,
+        )
         totals = (many.total, copied.total, one.total)
         cells = [*map(_gibibytes, parts), *(f"**{_gibibytes(one)}**" for one in totals)]
         yield f"| {TITLES[family]} | {title} | {' | '.join(cells)} |"

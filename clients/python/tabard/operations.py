@@ -35,6 +35,7 @@ class MemoryPlan:
         rows_per_step: Rows that may share a step.
         chosen: Settings that nobody fixed, and that were chosen so that all of this fits.
         packed_bytes: Weights of convolutions once more, laid out for a CPU's kernels.
+        text_bytes: Encoded prompts that are kept.
     """
 
     base_bytes: int
@@ -46,12 +47,13 @@ class MemoryPlan:
     rows_per_step: int
     chosen: tuple[str, ...]
     packed_bytes: int
+    text_bytes: int
 
     @property
     def total_bytes(self) -> int:
         """Everything but what is free."""
         weights = self.base_bytes + self.slot_bytes + self.merged_bytes + self.packed_bytes
-        return weights + self.gathered_bytes + self.activation_bytes
+        return weights + self.gathered_bytes + self.text_bytes + self.activation_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

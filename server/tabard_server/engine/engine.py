@@ -5,8 +5,8 @@ In: row specs and host adapters. Out: rows, denoised one step at a time, decoded
 Used from one thread. Knows nothing of jobs, refs, queues or the registry; never writes the base.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 
 import torch
@@ -230,14 +230,16 @@ class Engine:
         Raises:
             DeviceMemoryFull: The decoder did not fit.
         """
-        with translating_out_of_memory(self._free_memory), self._timing_decoding(row):
-            return self._space.decode(row.latents)
+        latents = row.latents
+        with translating_out_of_memory(self._free_memory), self._decoding(row, latents):
+            return self._space.decode(latents)
 
     @torch.inference_mode()
     def preview(self, row: Row) -> Readback:
         """Begin to decode a rough look at an unfinished row, at latent resolution."""
-        with translating_out_of_memory(self._free_memory), self._timing_decoding(row):
-            return self._space.decode_small(row.course.scaled_latents())
+        latents = row.course.scaled_latents()
+        with translating_out_of_memory(self._free_memory), self._decoding(row, latents):
+            return self._space.decode_small(latents)
 
     def close_row(self, row: Row) -> None:
         """Give a row's slots back. Idempotent."""
@@ -283,8 +285,15 @@ class Engine:
             versions={name: version(name) for name in _LIBRARIES} | {"numerics": NUMERICS},
         )
 
-    def _timing_decoding(self, row: Row) -> AbstractContextManager[None]:
-        return self._stopwatch.timing("decoding", size=row.spec.drawing.size)
+    @contextmanager
+    def _decoding(self, row: Row, latents: torch.Tensor) -> Iterator[None]:
+        """Decode, and measure it; beside the steps where the plan has room for both at once."""
+        size = row.spec.drawing.size
+        with ExitStack() as stack:
+            if self.plan is not None and self.plan.decodes_beside(size):
+                stack.enter_context(self._space.beside.running(latents))
+            stack.enter_context(self._stopwatch.timing("decoding", size=size))
+            yield
 
     def _new_packed_weights(self) -> PackedWeights | None:
         if not can_pack(device=self._device, dtype=self._dtype):

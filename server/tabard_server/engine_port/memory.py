@@ -52,6 +52,7 @@ class MemoryPlan:
         packed: Weights of convolutions once more, laid out for a CPU's kernels; they get what the
             rest leaves.
         texts: Encoded prompts; they too.
+        beside: The decoding of one image while a step is under way; 0: it comes after the step.
     """
 
     base: int
@@ -65,6 +66,7 @@ class MemoryPlan:
     chosen: tuple[str, ...] = ()
     packed: int = 0
     texts: int = 0
+    beside: int = 0
 
     @property
     def fits(self) -> bool:
@@ -75,7 +77,7 @@ class MemoryPlan:
     def total(self) -> int:
         """Bytes of everything."""
         weights = self.base + self.slots + self.merged + self.packed
-        return weights + self.gathered + self.texts + self.activations
+        return weights + self.gathered + self.texts + self.activations + self.beside
 
     @property
     def room(self) -> int:
@@ -120,6 +122,18 @@ class MemoryPlan:
             f"{_mebibytes(self.free or 0)}: {parts}",
             hint=f"{self._advice()}lower slot_rank_total, or serve in float16",
         )
+
+    def decoding_beside(self, size: Size) -> "MemoryPlan":
+        """Return the plan with room to decode an image of a size beside steps, if half is enough.
+
+        What a device decodes after a step needs none: the two are never alive at once.
+        """
+        wanted = round(self.passes.image.at(size))
+        return replace(self, beside=wanted if self._of_what_is_left(wanted) == wanted else 0)
+
+    def decodes_beside(self, size: Size) -> bool:
+        """Say whether there is room to decode an image of that size beside steps."""
+        return 0 < round(self.passes.image.at(size)) <= self.beside
 
     def _of_what_is_left(self, wanted: int) -> int:
         left = NO_END if self.free is None else max(0, self.free - self.total)

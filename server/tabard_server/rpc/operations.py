@@ -205,9 +205,10 @@ def _plan(plan: MemoryPlan) -> pb.MemoryPlan:
         slot_bytes=plan.slots,
         merged_bytes=plan.merged,
         gathered_bytes=plan.gathered,
-        activation_bytes=plan.activations,
+        activation_bytes=plan.activations + plan.beside,
         free_bytes=plan.free or 0,
         rows_per_step=plan.rows_per_step,
         chosen=plan.chosen,
         packed_bytes=plan.packed,
+        text_bytes=plan.texts,
     )

@@ -144,6 +144,25 @@ def test_encoded_prompts_take_what_is_left(free: int | None, texts: int) -> None
     assert plan.fits and plan.total == PLAN.total + texts
 
 
+@pytest.mark.parametrize(
+    ("free", "is_beside"), [(100, False), (179, False), (180, True), (None, True)]
+)
+def test_decoding_beside_steps_takes_all_or_nothing(free: int | None, is_beside: bool) -> None:
+    """Half of what is left must be enough; larger images are decoded after a step all the same."""
+    passes = PassBytes(step=Curve(linear=1.0), image=Curve(linear=10.0))
+    plan = replace(PLAN, passes=passes, free=free).decoding_beside((2, 2))
+
+    assert plan.total == PLAN.total + (40 if is_beside else 0)
+    assert plan.decodes_beside((2, 2)) is is_beside
+    assert not plan.decodes_beside((3, 2))
+
+
+def test_nothing_is_decoded_beside_steps_unplanned() -> None:
+    """Nor where nobody knows what an image takes."""
+    assert not PLAN.decodes_beside((1, 1))
+    assert not replace(PLAN, passes=PassBytes()).decoding_beside((2, 2)).decodes_beside((2, 2))
+
+
 def test_measured_passes_replace_the_estimate() -> None:
     """What was seen counts from then on, for the full batch too."""
     seen = PassBytes(step=Curve(linear=2.0))

@@ -72,6 +72,7 @@ def test_status_tells_what_was_planned(tmp_path: Path) -> None:
         chosen=("merged_copy",),
         free=70,
         packed=8,
+        texts=9,
     )
 
     async def walk() -> Any:
@@ -82,7 +83,7 @@ def test_status_tells_what_was_planned(tmp_path: Path) -> None:
     assert (found.base_bytes, found.slot_bytes, found.merged_bytes) == (1, 2, 3)
     assert (found.gathered_bytes, found.activation_bytes, found.free_bytes) == (4, 5, 70)
     assert (found.rows_per_step, list(found.chosen)) == (6, ["merged_copy"])
-    assert found.packed_bytes == 8
+    assert (found.packed_bytes, found.text_bytes) == (8, 9)
 
 
 def test_drain_refuses_new_and_finishes_old(tmp_path: Path) -> None:

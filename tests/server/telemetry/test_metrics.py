@@ -32,6 +32,8 @@ METRICS = (
     "tabard_adapter_load_seconds",
     "tabard_adapter_resident_bytes",
     "tabard_registry_seq",
+    "tabard_text_bytes",
+    "tabard_texts_total",
     "tabard_channel_moves_total",
     "tabard_registry_lag_seconds",
     "tabard_image_reports_total",

@@ -92,6 +92,8 @@ def plan_memory(
 
     plan = choose_plan(plan_of, rows=rows_per_step_max, has_copy=can_merge)
     plan = plan.keeping_texts(text_bytes_max)
+    if device.type == "cuda":
+        return plan.decoding_beside(native)
     if is_compiled or not can_pack(device=device, dtype=dtype):
         return plan
     return plan.packing(packable_bytes(base.unet) * (2 if plan.merged else 1))

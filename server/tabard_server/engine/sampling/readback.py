@@ -26,6 +26,7 @@ class Readback:
         self._event: torch.cuda.Event | None = None
         if image.is_cuda:
             self._event = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            # Of the stream that the copy is in, whichever that is.
             self._event.record()
 
     def pixels(self) -> Pixels:

@@ -12,6 +12,8 @@ from diffusers.utils.torch_utils import randn_tensor
 from tabard_server.engine.base.families import vae_dtype
 from tabard_server.engine.base.loading import Base
 from tabard_server.engine.sampling.readback import Readback
+from tabard_server.engine.sampling.side_stream import SideStream
+from tabard_server.engine.sending import send
 
 
 class LatentSpace:
@@ -20,6 +22,7 @@ class LatentSpace:
     Attributes:
         device: Where latents lie.
         dtype: Dtype of latents; the VAE itself may be wider.
+        beside: Where decoding may run while a step is under way.
     """
 
     def __init__(self, base: Base, *, device: torch.device, dtype: torch.dtype) -> None:
@@ -31,6 +34,7 @@ class LatentSpace:
         torch.nn.Module.to(self._vae, device=device, dtype=self._vae_dtype)
         self._vae.to(memory_format=torch.channels_last)
         self.device, self.dtype = device, dtype
+        self.beside = SideStream(device)
 
     def shape(self, *, width: int, height: int) -> tuple[int, int, int, int]:
         """Return the shape of one row's latents."""
@@ -77,6 +81,6 @@ class LatentSpace:
             return None
         shape = (1, len(mean), 1, 1)
         return (
-            torch.tensor(mean, dtype=like.dtype, device=like.device).view(shape),
-            torch.tensor(deviation, dtype=like.dtype, device=like.device).view(shape),
+            send(torch.tensor(mean, dtype=like.dtype).view(shape), like.device),
+            send(torch.tensor(deviation, dtype=like.dtype).view(shape), like.device),
         )

@@ -231,6 +231,14 @@ def test_encoded_prompts_give_way(base: Base) -> None:
     assert all(plan.fits and plan.merged for plan in plans)
 
 
+def test_only_devices_with_streams_decode_beside_steps(base: Base) -> None:
+    """The room for one image of the base's own size is planned where it can be used."""
+    size = (base.native_pixels, base.native_pixels)
+
+    assert not _plan(base).decodes_beside(size)
+    assert _plan(base, device=torch.device("cuda")).decodes_beside(size)
+
+
 def test_machine_says_what_is_free(base: Base) -> None:
     """There is a number, and it is at least what the base takes already."""
     free = free_bytes(CPU, base=base)

@@ -21,7 +21,7 @@ from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.weights.strength import Controls, Strength
 from tests.oracle import Worn, scheduler_options
 from tests.server.drawings import row_spec
-from tests.server.engine.control_cases import CASES, Case, layers_of, set_layer
+from tests.server.engine.controls.control_cases import CASES, Case, layers_of, set_layer
 from tests.server.engine.tiny_base import Studio, draw, draw_merged, open_studio
 
 pytestmark = pytest.mark.oracle

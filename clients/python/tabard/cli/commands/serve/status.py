@@ -120,7 +120,8 @@ def _memory(found: ServerStatus) -> dict[str, str]:
     parts = (
         f"base {size(plan.base_bytes)}, slots {size(plan.slot_bytes)}, merged copy "
         f"{size(plan.merged_bytes)}, packed {size(plan.packed_bytes)}, gathered "
-        f"{size(plan.gathered_bytes)}, activations {size(plan.activation_bytes)}"
+        f"{size(plan.gathered_bytes)}, texts {size(plan.text_bytes)}, "
+        f"activations {size(plan.activation_bytes)}"
     )
     free = f" of {size(plan.free_bytes)}" if plan.free_bytes else ""
     copy = "a merged copy" if plan.merged_bytes else "no merged copy"

@@ -15,7 +15,7 @@ import torch
 from tabard_server.engine_port.row_spec import RowSpec
 from tests.oracle import Worn
 from tests.server.drawings import row_spec
-from tests.server.engine.control_cases import CASES, layers_of, set_layer
+from tests.server.engine.controls.control_cases import CASES, layers_of, set_layer
 from tests.server.engine.tiny_base import Studio, draw, draw_merged, open_studio, run_of
 
 pytestmark = pytest.mark.oracle
