@@ -163,6 +163,8 @@ class Limits(BaseModel):
     """Adapters in host memory."""
     disk_bytes_max: PositiveInt = 16_384 * MEBIBYTE
     """Adapters of a remote registry kept in the cache folder."""
+    compiled_bytes_max: PositiveInt = 2_048 * MEBIBYTE
+    """What is compiled of bases, kept in the cache folder; what was used longest ago goes first."""
     adapter_loads_max: PositiveInt = 2
     """Adapters read from the registry at once."""
     upload_bytes_max: PositiveInt = 2_048 * MEBIBYTE

@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 
 from tabard_registry import BaseProfile
 from tabard_server.engine_port.base_facts import BaseFacts
-from tabard_server.engine_port.costs import Costs
+from tabard_server.engine_port.costs import Compiled, Costs
 from tabard_server.engine_port.drawing import Pixels
 from tabard_server.engine_port.errors import EngineError
 from tabard_server.engine_port.memory import MemoryPlan
@@ -116,6 +116,10 @@ class EnginePort(Protocol[R]):
 
     def costs(self) -> Costs:
         """Return what pieces of work took lately."""
+
+    @property
+    def compiled(self) -> Compiled | None:
+        """How far its compiled passes are; None: nobody asked for any. From any thread."""
 
     @property
     def work(self) -> Work:

@@ -53,7 +53,6 @@ def plan_memory(
     can_merge: bool | None,
     device: torch.device,
     free_bytes: int | None,
-    is_compiled: bool = False,
 ) -> MemoryPlan:
     """Add up what an engine of these bounds will use, and choose those that are not given.
 
@@ -66,7 +65,6 @@ def plan_memory(
         can_merge: Whether there may be a merged copy; None: chosen.
         device: Where they will be served.
         free_bytes: What there is for all of it, the base included; None: unknown.
-        is_compiled: Whether the UNet runs as a compiled graph, which packs for itself.
     """
     native = (base.native_pixels, base.native_pixels)
     passes = _passes(base, walked, dtype=dtype, device=device)
@@ -87,7 +85,7 @@ def plan_memory(
         )
 
     plan = choose_plan(plan_of, rows=rows_per_step_max, has_copy=can_merge)
-    if is_compiled or not can_pack(device=device, dtype=dtype):
+    if not can_pack(device=device, dtype=dtype):
         return plan
     return plan.packing(packable_bytes(base.unet) * (2 if plan.merged else 1))
 
