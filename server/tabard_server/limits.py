@@ -166,6 +166,8 @@ class Limits(BaseModel):
     """Adapters of a remote registry kept in the cache folder."""
     text_bytes_max: NonNegativeInt = TEXT_BYTES_MAX
     """Encoded prompts kept on the device, in at most half of what everything else leaves of it."""
+    compiled_bytes_max: PositiveInt = 2_048 * MEBIBYTE
+    """What is compiled of bases, kept in the cache folder; what was used longest ago goes first."""
     adapter_loads_max: PositiveInt = 2
     """Adapters read from the registry at once."""
     upload_bytes_max: PositiveInt = 2_048 * MEBIBYTE

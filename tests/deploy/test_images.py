@@ -6,7 +6,7 @@ from fnmatch import fnmatch
 
 import pytest
 
-from tabard_server.engine.load_engine import _COMPILERS
+from tabard_server.engine.compiled.builder import COMPILERS
 from tabard_server.settings_sources import load_settings
 from tests.root import ROOT
 
@@ -122,7 +122,7 @@ def test_image_can_compile(recipe: str) -> None:
     stage = last_stage(recipe)
     installs = [rest for rest in arguments("RUN", stage) if "apt-get install" in rest]
 
-    assert any({*rest.split()} & {*_COMPILERS} for rest in installs)
+    assert any({*rest.split()} & {*COMPILERS} for rest in installs)
     assert "TORCHINDUCTOR_CACHE_DIR=/var/lib/tabard/" in " ".join(arguments("ENV", stage))
 
 

@@ -22,7 +22,9 @@ SWAPS = 1_000
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     base = make_tiny_base(tmp_path_factory.mktemp("base") / "tiny")
-    settings = EngineSettings(base=str(base), device="cuda", dtype="float16", is_compiled=True)
+    settings = EngineSettings(
+        base=str(base), device="cuda", dtype="float16", compiled_in=base.parent / "compiled"
+    )
     return load_engine(settings)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from tabard_registry import BaseProfile, Digest, ModuleShape, Registry
 from tabard_server.engine.text.prompt_syntax import read_plain, read_weighted
 from tabard_server.engine_port.base_facts import BaseFacts
-from tabard_server.engine_port.costs import Costs, TextCounts
+from tabard_server.engine_port.costs import Compiled, Costs, TextCounts
 from tabard_server.engine_port.drawing import Pixels
 from tabard_server.engine_port.errors import EngineError, SamplerNotServed, SlotsExhausted
 from tabard_server.engine_port.memory import MemoryPlan
@@ -144,6 +144,7 @@ class FakeEngine:
     merged_stack: StackKey = ()
     merged_steps: int = 0
     merge_errors: list[Exception] = field(default_factory=list)
+    compiled: Compiled | None = None
     work: Work = field(default_factory=Work)
     changed_weights: dict[str, str] = field(default_factory=dict)
     profile: BaseProfile = PROFILE

@@ -104,6 +104,7 @@ if TYPE_CHECKING:
     from tabard.jobs.status import JobEvent, JobImage, JobState, JobStatus, JobWebhook
     from tabard.operations import (
         Cause,
+        Compiled,
         ContentCredentials,
         Drained,
         MemoryPlan,
@@ -169,6 +170,7 @@ __all__ = [
     "ComparisonCell",
     "ComparisonPlan",
     "ComparisonSide",
+    "Compiled",
     "ContentCredentials",
     "Coverage",
     "CreatedToken",

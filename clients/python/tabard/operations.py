@@ -152,6 +152,23 @@ class ScheduleNames:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled:
+    """Kinds of pass of the UNet that are compiled beside a server, which draws as ever meanwhile.
+
+    Attributes:
+        ready: That run compiled.
+        waiting: That are being compiled, or in line.
+        slower: That do not, because that was seen to be slower.
+        failure: Why nothing more is compiled; empty: nothing failed.
+    """
+
+    ready: int = 0
+    waiting: int = 0
+    slower: int = 0
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerStatus:
     """What a server is, and how busy.
 
@@ -190,6 +207,7 @@ class ServerStatus:
         schedules: Those that any of them takes.
         c2pa: What signs the pictures that callers are sent; None: nothing does.
         safety: What looks at them before; None: nothing does.
+        compiled: How far its compiled passes are; None: nothing is compiled beside it.
     """
 
     version: str
@@ -224,6 +242,7 @@ class ServerStatus:
     schedules: tuple[ScheduleNames, ...] = ()
     c2pa: ContentCredentials | None = None
     safety: SafetyCheck | None = None
+    compiled: Compiled | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,8 @@ Used from one thread. Knows nothing of jobs, refs, queues or the registry; never
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
+from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -16,6 +18,7 @@ from tabard_server.adapters.host_adapter import adapters_of
 from tabard_server.engine.base.loading import Base
 from tabard_server.engine.base.profile import named_layers, read_profile
 from tabard_server.engine.base.resident_weights import ResidentWeights
+from tabard_server.engine.compiled.libraries import libraries_of
 from tabard_server.engine.denoiser import Denoiser
 from tabard_server.engine.measures.calibration import measure_passes, measure_work
 from tabard_server.engine.measures.dry_run import DryRuns
@@ -34,9 +37,9 @@ from tabard_server.engine.slots.slot_table import SlotTable, table_rows
 from tabard_server.engine.slots.slotted_layers import Binding, add_slots, is_slottable
 from tabard_server.engine.text.prompt_reader import PromptReader
 from tabard_server.engine_port.base_facts import NUMERICS, BaseFacts
-from tabard_server.engine_port.costs import Costs, TextCounts
+from tabard_server.engine_port.costs import COMPILED_BYTES_MAX, Compiled, Costs, TextCounts
 from tabard_server.engine_port.errors import EngineError, no_merged_copy
-from tabard_server.engine_port.memory import TEXT_BYTES_MAX, MemoryPlan
+from tabard_server.engine_port.memory import ROWS_PER_STEP, TEXT_BYTES_MAX, MemoryPlan
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.samplers import resolve_sampler
 from tabard_server.engine_port.stack import Resident, StackKey
@@ -66,7 +69,8 @@ class Engine:
         device: torch.device,
         dtype: torch.dtype,
         slot_rank_total: int,
-        is_compiled: bool = False,
+        compiled_in: Path | None = None,
+        compiled_bytes_max: int = COMPILED_BYTES_MAX,
         can_merge: bool = True,
     ) -> None:
         """Fingerprint the base, move it to the device, and give its layers slots.
@@ -77,7 +81,8 @@ class Engine:
             device: Where everything shall lie.
             dtype: Of weights and latents.
             slot_rank_total: Rank rows of all slots together.
-            is_compiled: Whether the UNet runs as a compiled graph.
+            compiled_in: Where what is compiled of the UNet is kept; None: nothing is compiled.
+            compiled_bytes_max: What may be kept there.
             can_merge: Whether there may be a merged copy.
         """
         self.profile: BaseProfile = read_profile(base)
@@ -94,8 +99,9 @@ class Engine:
         self._weights.note_kept(device=device)
         self._bindings = {component: Binding() for component in base.adaptable}
         self._blocks = UNetBlocks(self.profile.modules["unet"])
-        self._packed = None if is_compiled else self._new_packed_weights()
-        self.slots = self._new_slots(table_rows(slot_rank_total), has_tables=is_compiled)
+        self._packed = self._new_packed_weights()
+        rank_rows, is_compiled = table_rows(slot_rank_total), compiled_in is not None
+        self.slots = self._new_slots(rank_rows, has_tables=is_compiled)
         self._samplers = SamplerPrototypes(base.scheduler_config)
         self._noise = NoiseAhead()
         self._stopwatch = Stopwatch(device)
@@ -114,7 +120,16 @@ class Engine:
             binding=self._bindings["unet"],
             merged=MergedWeights(unet, device=device, bytes_max=None) if can_merge else None,
             dtype=dtype,
-            is_compiled=is_compiled,
+            is_captured=is_compiled and device.type == "cuda",
+            libraries=None
+            if compiled_in is None or device.type == "cuda"
+            else libraries_of(
+                base.unet,
+                dtype=dtype,
+                rank_rows=rank_rows,
+                root=compiled_in,
+                bytes_max=compiled_bytes_max,
+            ),
             stopwatch=self._stopwatch,
         )
         self.can_merge = can_merge
@@ -168,6 +183,11 @@ class Engine:
         return self._text.kept.counts
 
     @property
+    def compiled(self) -> Compiled | None:
+        """How far the compiled passes are; None: there are none, or they are captured graphs."""
+        return self._denoiser.compiled
+
+    @property
     def work(self) -> Work:
         """What passes take by size; from any thread."""
         return self._stopwatch.work
@@ -182,6 +202,12 @@ class Engine:
         if self.plan is not None and self._device.type == "cuda":
             passes = measure_passes(self._base, device=self._device)
             self.plan = self.plan.measured(passes, size=self._stopwatch.work.native)
+        side = self._base.native_pixels // self._base.latent_factor
+        self._denoiser.warm(
+            (side, side),
+            tokens=self._base.text_parts[0].tokenizer.model_max_length,
+            rows_max=ROWS_PER_STEP if self.plan is None else self.plan.rows_per_step,
+        )
 
     def can_open(self, spec: RowSpec) -> bool:
         """Say whether the slots have room for this row's stack now."""

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """From settings to an engine that is ready: the device, the base, the plan, the slots."""
 
-import shutil
+import os
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 
@@ -11,6 +12,7 @@ from tabard_server.engine.base.schedule import Asked
 from tabard_server.engine.engine import Engine
 from tabard_server.engine.measures.dry_run import walk_through
 from tabard_server.engine.measures.memory_plan import free_bytes, plan_memory
+from tabard_server.engine_port.costs import COMPILED_BYTES_MAX
 from tabard_server.engine_port.device import DEVICES, DTYPES
 from tabard_server.engine_port.errors import BaseNotLoadable
 from tabard_server.engine_port.loading_stage import Stage, Tell, tell_nobody
@@ -31,7 +33,8 @@ class EngineSettings:
         dtype: `auto` (float16 on CUDA, float32 on CPU) or a torch dtype's name.
         slot_rank_total: Rank rows of all slots together.
         torch_threads: CPU threads of torch; None: torch's own choice.
-        is_compiled: Whether the UNet runs as a compiled graph.
+        compiled_in: Where what is compiled of the UNet is kept; None: nothing is compiled.
+        compiled_bytes_max: What may be kept there.
         can_merge: Whether there may be a merged copy of the base; None: where it fits.
         rows_per_step_max: Rows that may share a forward pass; None: as many as fit, up to a few.
         memory_bytes_max: What may be used of the device; None: what it has.
@@ -45,14 +48,12 @@ class EngineSettings:
     dtype: str = "auto"
     slot_rank_total: int = 256
     torch_threads: int | None = None
-    is_compiled: bool = False
+    compiled_in: Path | None = None
+    compiled_bytes_max: int = COMPILED_BYTES_MAX
     can_merge: bool | None = None
     rows_per_step_max: int | None = None
     memory_bytes_max: int | None = None
     text_bytes_max: int = TEXT_BYTES_MAX
-
-
-_COMPILERS = ("g++", "c++", "clang++")
 
 
 def load_engine(settings: EngineSettings, *, tell: Tell = tell_nobody) -> Engine:
@@ -73,11 +74,9 @@ def load_engine(settings: EngineSettings, *, tell: Tell = tell_nobody) -> Engine
         raise BaseNotLoadable(
             f"no dtype is called {dtype_name!r}", hint=f"choose one of: {', '.join(DTYPES)}"
         )
-    if settings.is_compiled and not any(map(shutil.which, _COMPILERS)):
-        raise BaseNotLoadable(
-            "a compiled base needs a C++ compiler, and none is here",
-            hint="install g++, or leave compiled out",
-        )
+    if settings.compiled_in is not None and device.type == "cuda":
+        # Captured graphs are made in this process, of kernels that PyTorch keeps there.
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(settings.compiled_in / "inductor"))
     dtype, most = _DTYPES[dtype_name], settings.memory_bytes_max
     base = load_base(
         settings.base, config=settings.base_config, asked=settings.asked, dtype=dtype, tell=tell
@@ -94,7 +93,6 @@ def load_engine(settings: EngineSettings, *, tell: Tell = tell_nobody) -> Engine
         device=device,
         free_bytes=free_bytes(device, base=base) if most is None else most,
         text_bytes_max=settings.text_bytes_max,
-        is_compiled=settings.is_compiled,
     )
     plan.require()
     tell(Stage(name=f"moving it to {device}", size_bytes=plan.base + plan.slots + plan.merged))
@@ -104,7 +102,8 @@ def load_engine(settings: EngineSettings, *, tell: Tell = tell_nobody) -> Engine
         device=device,
         dtype=dtype,
         slot_rank_total=settings.slot_rank_total,
-        is_compiled=settings.is_compiled,
+        compiled_in=settings.compiled_in,
+        compiled_bytes_max=settings.compiled_bytes_max,
         can_merge=plan.merged > 0,
     )
     tell(Stage(name="measuring its passes"))

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 
 from tabard_server.engine_port.work import Work
 
+COMPILED_BYTES_MAX = 2 << 30
+"""What compiled passes of all bases may take on the disk."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
@@ -50,3 +53,20 @@ class TextCounts:
     found: int = 0
     encoded: int = 0
     bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled:
+    """How far the compiled passes of an engine are.
+
+    Attributes:
+        ready: Kinds of pass that run compiled.
+        waiting: Kinds that are being compiled or are in line; eager meanwhile.
+        slower: Kinds that stay eager, which was seen to be sooner.
+        failure: Why nothing more is compiled; empty: nothing failed.
+    """
+
+    ready: int = 0
+    waiting: int = 0
+    slower: int = 0
+    failure: str = ""

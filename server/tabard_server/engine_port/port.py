@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 
 from tabard_registry import BaseProfile
 from tabard_server.engine_port.base_facts import BaseFacts
-from tabard_server.engine_port.costs import Costs, TextCounts
+from tabard_server.engine_port.costs import Compiled, Costs, TextCounts
 from tabard_server.engine_port.drawing import Pixels
 from tabard_server.engine_port.errors import EngineError
 from tabard_server.engine_port.memory import MemoryPlan
@@ -120,6 +120,10 @@ class EnginePort(Protocol[R]):
     @property
     def texts(self) -> TextCounts:
         """Prompts that were found encoded, or were encoded."""
+
+    @property
+    def compiled(self) -> Compiled | None:
+        """How far its compiled passes are; None: nobody asked for any. From any thread."""
 
     @property
     def work(self) -> Work:

@@ -16,11 +16,13 @@ class RowSpec:
         drawing: What shapes every image of its job.
         stack: Adapters and their weights, in order.
         seed: Seed of this row's generator.
+        is_deterministic: Whether the same request shall give the same bytes at any time.
     """
 
     drawing: Drawing
     stack: Stack = ()
     seed: int
+    is_deterministic: bool = False
 
     @property
     def stack_key(self) -> StackKey:

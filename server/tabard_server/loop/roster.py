@@ -371,7 +371,12 @@ class Roster(Generic[R]):
 
 
 def _spec_of(run: JobRun, *, index: int) -> RowSpec:
-    return RowSpec(drawing=run.job.drawing, stack=run.stack, seed=run.job.seeds[index])
+    return RowSpec(
+        drawing=run.job.drawing,
+        stack=run.stack,
+        seed=run.job.seeds[index],
+        is_deterministic=run.job.is_deterministic,
+    )
 
 
 def _opening_seconds(job: Job, *, is_first: bool, costs: Costs) -> float:

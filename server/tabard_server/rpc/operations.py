@@ -122,6 +122,7 @@ class OperationsServicer(operations_service_pb2_grpc.OperationsServiceServicer):
             schedules=self._schedules(),
             c2pa=None if signer is None else _credentials(signer.credential),
             safety=None if safety is None else _safety(safety),
+            compiled=None if engine.compiled is None else pb.Compiled(**asdict(engine.compiled)),
         )
 
     async def Verify(self, request: pb.VerifyRequest, context: Context) -> pb.VerifyResponse:

@@ -86,6 +86,7 @@ def load_resources(settings: Settings, metrics: Metrics) -> Resources:
     encoders = _load_encoders(settings, engine_device=str(find_device(settings.device)), tell=tell)
     classify = _load_classifier(settings, tell=tell)
 
+    cache = Path(settings.cache).expanduser()
     engine = load_engine(
         EngineSettings(
             base=settings.base,
@@ -99,7 +100,8 @@ def load_resources(settings: Settings, metrics: Metrics) -> Resources:
             dtype=settings.dtype,
             slot_rank_total=settings.slot_rank_total,
             torch_threads=settings.torch_threads,
-            is_compiled=settings.compiled,
+            compiled_in=cache / "compiled" if settings.compiled else None,
+            compiled_bytes_max=settings.limits.compiled_bytes_max,
             can_merge=settings.merged_copy,
             rows_per_step_max=settings.limits.rows_per_step_max,
             memory_bytes_max=settings.memory_bytes_max,

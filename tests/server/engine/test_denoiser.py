@@ -2,8 +2,8 @@
 """The forward pass: on slots or on a merged copy, compiled or not, the images are the same."""
 
 import random
-import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,11 @@ import pytest
 import torch
 
 from tabard_server.adapters.host_adapter import HostAdapter, HostChange, PackedLayer, lay_out
+from tabard_server.engine.compiled.graph import PassShape
 from tabard_server.engine.engine import Engine
 from tabard_server.engine.load_engine import EngineSettings, load_engine
 from tabard_server.engine.row import Row
-from tabard_server.engine.slots.slotted_layers import KEPT_BATCHES
+from tabard_server.engine.slots.slotted_layers import KEPT_BATCHES, make_tables
 from tabard_server.engine_port.row_spec import RowSpec
 from tests.server.drawings import row_spec
 
@@ -91,22 +92,48 @@ def test_batch_that_steps_again_gathers_once(
 
 
 @pytest.fixture
-def compiled(tiny_base: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
-    """An engine whose graphs are traced like any, and run without a C++ compiler."""
+def captured(tiny_base: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    """An engine whose graphs are traced as on CUDA, and run as they are."""
     compile_ = torch.compile
-    monkeypatch.setattr(shutil, "which", lambda name: name)
 
     def eager(function: Any, **options: Any) -> Any:
         return compile_(function, **{**options, "backend": "eager", "mode": None})
 
     monkeypatch.setattr(torch, "compile", eager)
     torch._dynamo.reset()
-    settings = EngineSettings(base=str(tiny_base), dtype="float64", is_compiled=True)
-    yield load_engine(settings)
+    engine = load_engine(EngineSettings(base=str(tiny_base), dtype="float64"))
+    for layer in engine.slots._layers.values():
+        make_tables(layer)
+    denoiser = engine._denoiser
+    denoiser._is_captured, denoiser._run = True, denoiser._capture()
+    yield engine
     torch._dynamo.reset()
 
 
-@pytest.mark.oracle
+class _Libraries:
+    """Has a library for every kind of pass: the model itself, bound as a library is."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.run, self.shapes = engine._denoiser._forward, list[PassShape]()
+        self.layouts = list[int | None]()
+
+    def choose(self, shape: PassShape, *, layout: int | None) -> Any:
+        self.shapes.append(shape)
+        self.layouts.append(layout)
+        return self
+
+    def note(self, seconds: float, *, shape: PassShape, samples: int, is_compiled: bool) -> None:
+        assert seconds > 0 and is_compiled and samples <= shape.samples
+
+
+@pytest.fixture
+def compiled(tiny_base: Path) -> Engine:
+    """An engine that runs libraries."""
+    engine = load_engine(EngineSettings(base=str(tiny_base), dtype="float64"))
+    engine._denoiser._libraries = _Libraries(engine)  # type: ignore[assignment]
+    return engine
+
+
 @pytest.mark.parametrize("rows", [1, 3, 5])
 def test_compiled_rows_equal_others(
     compiled: Engine, engine: Engine, adapters: dict[str, HostAdapter], rows: int
@@ -119,28 +146,53 @@ def test_compiled_rows_equal_others(
         torch.testing.assert_close(left, right, rtol=TOLERANCE, atol=TOLERANCE)
 
 
+def test_deterministic_rows_run_no_library(
+    compiled: Engine, engine: Engine, adapters: dict[str, HostAdapter]
+) -> None:
+    """Their bytes are those of a server that compiles nothing, whatever is built when."""
+    spec = replace(_spec((adapters["kohya"], 0.7)), is_deterministic=True)
+    libraries: Any = compiled._denoiser._libraries
+
+    assert torch.equal(_draw(compiled, spec)[0], _draw(engine, spec)[0])
+    assert not libraries.shapes
+    _draw(compiled, replace(spec, is_deterministic=False))
+    assert libraries.shapes
+
+
+def test_merged_pass_says_its_layout(compiled: Engine, adapters: dict[str, HostAdapter]) -> None:
+    """A pass on the copy is a bare one around the copy's tensors."""
+    libraries: Any = compiled._denoiser._libraries
+
+    _draw(compiled, _spec((adapters["kohya"], 0.7)), is_merged=True)
+    _draw(compiled, _spec())
+
+    assert len(set(libraries.shapes)) == 1 and libraries.shapes[0].rows == 0
+    merged, bare = {*libraries.layouts[:3]}, {*libraries.layouts[3:]}
+    assert None not in merged and bare == {None}
+
+
 @pytest.mark.oracle
-def test_swaps_never_recompile_the_unet(compiled: Engine) -> None:
+def test_swaps_never_recompile_the_unet(captured: Engine) -> None:
     """Random swaps of a whole UNet, merged steps among them, run the graphs of the first few."""
     dice = random.Random(2)
-    adapters = [_random_lora(compiled, seed=n, rank=2 + n) for n in range(12)]
-    rows = compiled.open_rows([_spec(steps=50, seed=n) for n in range(2)])
+    adapters = [_random_lora(captured, seed=n, rank=2 + n) for n in range(12)]
+    rows = captured.open_rows([_spec(steps=50, seed=n) for n in range(2)])
     assert all(isinstance(row, Row) for row in rows)
 
     def swap(*, is_merged: bool) -> None:
         worn = dice.choice(adapters) if is_merged else None
         for row in (row for row in rows if isinstance(row, Row)):
             for slot in row.slots:
-                compiled.slots.release(slot)
+                captured.slots.release(slot)
             stack = ((worn or dice.choice(adapters), dice.uniform(-1, 1)),)
             object.__setattr__(row, "spec", _spec(*stack, steps=50))
             row.steps_done = 0
-            row.slots = [] if is_merged else compiled.slots.acquire([stack[0][0]])
-        compiled.slots.evict_idle()
+            row.slots = [] if is_merged else captured.slots.acquire([stack[0][0]])
+        captured.slots.evict_idle()
         if is_merged:
             for row in rows:
                 object.__setattr__(row, "spec", rows[0].spec)  # type: ignore[union-attr]
-        compiled.step([row for row in rows if isinstance(row, Row)], is_merged=is_merged)
+        captured.step([row for row in rows if isinstance(row, Row)], is_merged=is_merged)
 
     for is_merged in (False, True, False, True):
         swap(is_merged=is_merged)
@@ -148,7 +200,7 @@ def test_swaps_never_recompile_the_unet(compiled: Engine) -> None:
         for number in range(SWAPS):
             swap(is_merged=number % 5 == 0)
 
-    assert compiled.slots.loads > SWAPS // 2
+    assert captured.slots.loads > SWAPS // 2
 
 
 def _random_lora(engine: Engine, *, seed: int, rank: int) -> HostAdapter:

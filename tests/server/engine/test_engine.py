@@ -86,7 +86,10 @@ def test_packed_weights_change_no_bit(
 
 
 def test_slots_take_memory_at_first_need(
-    tiny_base: Path, adapters: dict[str, HostAdapter], monkeypatch: pytest.MonkeyPatch
+    tiny_base: Path,
+    adapters: dict[str, HostAdapter],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """At a start next to none; what does not fit later is the row's own failure."""
     settings = EngineSettings(base=str(tiny_base), device="cpu", dtype="float64")
@@ -101,7 +104,8 @@ def test_slots_take_memory_at_first_need(
 
     assert isinstance(full, DeviceMemoryFull)
     assert engine.plan.slots / 1_000 < _slot_bytes(engine) < engine.plan.slots
-    compiled = load_engine(replace(settings, is_compiled=True))
+    monkeypatch.setenv("PATH", "")  # no compiler: none is started
+    compiled = load_engine(replace(settings, compiled_in=tmp_path))
     assert compiled.plan is not None and _slot_bytes(compiled) == compiled.plan.slots
 
 

@@ -10,6 +10,7 @@ from tabard.convert import field_value, same_fields
 from tabard.errors import InvalidArgument
 from tabard.operations import (
     Cause,
+    Compiled,
     ContentCredentials,
     Drained,
     MemoryPlan,
@@ -105,6 +106,7 @@ def read_status(message: pb.GetStatusResponse) -> ServerStatus:
         ),
         c2pa=_credentials(message.c2pa) if message.HasField("c2pa") else None,
         safety=_safety(message.safety) if message.HasField("safety") else None,
+        compiled=same_fields(Compiled, message.compiled) if message.HasField("compiled") else None,
     )
 
 

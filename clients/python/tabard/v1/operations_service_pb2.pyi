@@ -51,7 +51,7 @@ class GetStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetStatusResponse(_message.Message):
-    __slots__ = ("version", "base_family", "base_fingerprint", "base_source", "device", "registry_id", "registry_seq", "rows_waiting", "rows_running", "draining", "residents", "samplers", "uptime", "native_width", "native_height", "registry_lag", "memory_plan", "merged_digests", "base_prediction", "base_zero_snr", "base_remarks", "state", "causes", "identity", "traces", "tenants", "steps", "row_steps", "sampler_options", "schedules", "c2pa", "safety")
+    __slots__ = ("version", "base_family", "base_fingerprint", "base_source", "device", "registry_id", "registry_seq", "rows_waiting", "rows_running", "draining", "residents", "samplers", "uptime", "native_width", "native_height", "registry_lag", "memory_plan", "merged_digests", "base_prediction", "base_zero_snr", "base_remarks", "state", "causes", "identity", "traces", "tenants", "steps", "row_steps", "sampler_options", "schedules", "c2pa", "safety", "compiled")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     BASE_FAMILY_FIELD_NUMBER: _ClassVar[int]
     BASE_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
@@ -84,6 +84,7 @@ class GetStatusResponse(_message.Message):
     SCHEDULES_FIELD_NUMBER: _ClassVar[int]
     C2PA_FIELD_NUMBER: _ClassVar[int]
     SAFETY_FIELD_NUMBER: _ClassVar[int]
+    COMPILED_FIELD_NUMBER: _ClassVar[int]
     version: str
     base_family: str
     base_fingerprint: str
@@ -116,7 +117,20 @@ class GetStatusResponse(_message.Message):
     schedules: _containers.RepeatedCompositeFieldContainer[ScheduleNames]
     c2pa: ContentCredentials
     safety: SafetyCheck
-    def __init__(self, version: _Optional[str] = ..., base_family: _Optional[str] = ..., base_fingerprint: _Optional[str] = ..., base_source: _Optional[str] = ..., device: _Optional[str] = ..., registry_id: _Optional[str] = ..., registry_seq: _Optional[int] = ..., rows_waiting: _Optional[int] = ..., rows_running: _Optional[int] = ..., draining: bool = ..., residents: _Optional[_Iterable[_Union[Resident, _Mapping]]] = ..., samplers: _Optional[_Iterable[str]] = ..., uptime: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., native_width: _Optional[int] = ..., native_height: _Optional[int] = ..., registry_lag: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., memory_plan: _Optional[_Union[MemoryPlan, _Mapping]] = ..., merged_digests: _Optional[_Iterable[str]] = ..., base_prediction: _Optional[_Union[Prediction, str]] = ..., base_zero_snr: bool = ..., base_remarks: _Optional[_Iterable[str]] = ..., state: _Optional[_Union[ServerState, str]] = ..., causes: _Optional[_Iterable[_Union[Cause, _Mapping]]] = ..., identity: _Optional[_Iterable[str]] = ..., traces: bool = ..., tenants: _Optional[_Iterable[_Union[TenantLoad, _Mapping]]] = ..., steps: _Optional[int] = ..., row_steps: _Optional[int] = ..., sampler_options: _Optional[_Iterable[_Union[SamplerOptions, _Mapping]]] = ..., schedules: _Optional[_Iterable[_Union[ScheduleNames, _Mapping]]] = ..., c2pa: _Optional[_Union[ContentCredentials, _Mapping]] = ..., safety: _Optional[_Union[SafetyCheck, _Mapping]] = ...) -> None: ...
+    compiled: Compiled
+    def __init__(self, version: _Optional[str] = ..., base_family: _Optional[str] = ..., base_fingerprint: _Optional[str] = ..., base_source: _Optional[str] = ..., device: _Optional[str] = ..., registry_id: _Optional[str] = ..., registry_seq: _Optional[int] = ..., rows_waiting: _Optional[int] = ..., rows_running: _Optional[int] = ..., draining: bool = ..., residents: _Optional[_Iterable[_Union[Resident, _Mapping]]] = ..., samplers: _Optional[_Iterable[str]] = ..., uptime: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., native_width: _Optional[int] = ..., native_height: _Optional[int] = ..., registry_lag: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., memory_plan: _Optional[_Union[MemoryPlan, _Mapping]] = ..., merged_digests: _Optional[_Iterable[str]] = ..., base_prediction: _Optional[_Union[Prediction, str]] = ..., base_zero_snr: bool = ..., base_remarks: _Optional[_Iterable[str]] = ..., state: _Optional[_Union[ServerState, str]] = ..., causes: _Optional[_Iterable[_Union[Cause, _Mapping]]] = ..., identity: _Optional[_Iterable[str]] = ..., traces: bool = ..., tenants: _Optional[_Iterable[_Union[TenantLoad, _Mapping]]] = ..., steps: _Optional[int] = ..., row_steps: _Optional[int] = ..., sampler_options: _Optional[_Iterable[_Union[SamplerOptions, _Mapping]]] = ..., schedules: _Optional[_Iterable[_Union[ScheduleNames, _Mapping]]] = ..., c2pa: _Optional[_Union[ContentCredentials, _Mapping]] = ..., safety: _Optional[_Union[SafetyCheck, _Mapping]] = ..., compiled: _Optional[_Union[Compiled, _Mapping]] = ...) -> None: ...
+
+class Compiled(_message.Message):
+    __slots__ = ("ready", "waiting", "slower", "failure")
+    READY_FIELD_NUMBER: _ClassVar[int]
+    WAITING_FIELD_NUMBER: _ClassVar[int]
+    SLOWER_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
+    ready: int
+    waiting: int
+    slower: int
+    failure: str
+    def __init__(self, ready: _Optional[int] = ..., waiting: _Optional[int] = ..., slower: _Optional[int] = ..., failure: _Optional[str] = ...) -> None: ...
 
 class SamplerOptions(_message.Message):
     __slots__ = ("name", "title", "timestep_spacings", "schedules", "takes")

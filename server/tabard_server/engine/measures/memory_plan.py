@@ -55,7 +55,6 @@ def plan_memory(
     device: torch.device,
     free_bytes: int | None,
     text_bytes_max: int = TEXT_BYTES_MAX,
-    is_compiled: bool = False,
 ) -> MemoryPlan:
     """Add up what an engine of these bounds will use, and choose those that are not given.
 
@@ -69,7 +68,6 @@ def plan_memory(
         device: Where they will be served.
         free_bytes: What there is for all of it, the base included; None: unknown.
         text_bytes_max: Encoded prompts that shall be kept, where there is room.
-        is_compiled: Whether the UNet runs as a compiled graph, which packs for itself.
     """
     native = (base.native_pixels, base.native_pixels)
     passes = _passes(base, walked, dtype=dtype, device=device)
@@ -94,7 +92,7 @@ def plan_memory(
     plan = plan.keeping_texts(text_bytes_max)
     if device.type == "cuda":
         return plan.decoding_beside(native)
-    if is_compiled or not can_pack(device=device, dtype=dtype):
+    if not can_pack(device=device, dtype=dtype):
         return plan
     return plan.packing(packable_bytes(base.unet) * (2 if plan.merged else 1))
 

@@ -60,7 +60,8 @@ def bind_rows(
         binding: The component's binding.
         stacks: What each row wears. Of R rank rows at most in one stack, padded to a bucket, come
             `index [rows, R]` in int64 and `weight [rows, R, 1]` in the model's dtype, of B blocks
-            `[B, rows, R, 1]`; of K magnitudes, padded likewise, those of `Scaling`.
+            `[B, rows, R, 1]`; of K magnitudes, padded likewise, those of `Scaling`. Rows that wear
+            the same adapters have one row of `index`.
         samples_per_row: Adjacent samples that share a row's adapters.
         device: Where the tables lie.
         dtype: Dtype of the model.
@@ -69,15 +70,15 @@ def bind_rows(
         rank_buckets: Sizes that the rank axis is padded to.
         gathered_bytes_max: Bytes that may be kept for batches that step again, and for scratch.
     """
-    worn_by_row = _key(stacks)
-    if not is_everywhere and len(set(worn_by_row)) == 1:
-        # Rows that are dressed alike are one row of more samples: gathered once, larger products.
-        samples_per_row, stacks, worn_by_row = (
-            samples_per_row * len(stacks),
-            stacks[:1],
-            worn_by_row[:1],
-        )
-    key = (worn_by_row, samples_per_row, is_everywhere)
+    if not is_everywhere and _wear_one_set(stacks):
+        # Rows that wear the same adapters are one row of more samples: gathered once, larger
+        # products. Where they wear them at weights of their own, the layers weigh what is between.
+        stacks = _in_one_order(stacks)
+        weighed = stacks if len(set(_key(stacks))) > 1 else []
+        samples_per_row, stacks = samples_per_row * len(stacks), stacks[:1]
+    else:
+        weighed = []
+    key = (_key(weighed or stacks), samples_per_row, is_everywhere)
     if key in binding.kept:
         binding.wear(binding.kept[key], key=key)
         return
@@ -87,11 +88,14 @@ def bind_rows(
         return
     ranks = [[rank for slot, _ in stack for rank in slot.ranks] for stack in stacks]
     size = bucket(max(map(len, ranks)), buckets=rank_buckets)
-    counts = [[(len(slot.ranks), weights) for slot, weights in stack] for stack in stacks]
+    counts = [
+        [(len(slot.ranks), weights) for slot, weights in stack] for stack in weighed or stacks
+    ]
     worn = WornRows(
         index=send(torch.tensor([_padded(row, size) for row in ranks]), device),
         weight=send(_weights(counts, size=size, dtype=dtype), device),
         samples_per_row=samples_per_row,
+        is_weighed_between=bool(weighed),
         active=None if is_everywhere else active,
         scaling=_scaling(
             stacks, ranks=size, device=device, dtype=dtype, is_everywhere=is_everywhere
@@ -99,6 +103,27 @@ def bind_rows(
         room_bytes=max(0, gathered_bytes_max - SCRATCH_BYTES_MAX) // KEPT_BATCHES,
     )
     binding.wear(worn, key=key)
+
+
+def _wear_one_set(stacks: Sequence[SlotStack]) -> bool:
+    """Say whether all rows wear the same slots, each once, in an order that does not matter.
+
+    A magnitude scales what comes before it, so a stack of several has its order.
+    """
+    if len(set(_key(stacks))) == 1:
+        return True
+    worn = [slot for slot, _ in stacks[0]]
+    return not any(slot.magnitudes for slot in worn) and all(
+        len(stack) == len(worn) == len({*worn, *(slot for slot, _ in stack)}) for stack in stacks
+    )
+
+
+def _in_one_order(stacks: Sequence[SlotStack]) -> list[SlotStack]:
+    """Return stacks of the same slots, each in the order of the first."""
+    if len(set(_key(stacks))) == 1:
+        return list(stacks)
+    place = {id(slot): n for n, (slot, _) in enumerate(stacks[0])}
+    return [sorted(stack, key=lambda one: place[id(one[0])]) for stack in stacks]
 
 
 def _key(stacks: Sequence[SlotStack]) -> tuple[object, ...]:

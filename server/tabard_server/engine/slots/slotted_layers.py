@@ -49,17 +49,27 @@ class _Gathered:
         up: `[rows, R, out]`, weights and magnitudes folded in.
         inputs: How far beyond 1 each row scales its inputs, `[rows, in]`; None: not at all.
         outputs: How far beyond 1 each row scales its base outputs, `[rows, out]`; None: likewise.
+        between: Weights of what the down factor gives, `[parts, 1, R]`, where one row of factors is
+            for several parts of the batch; None: they are in `up`.
     """
 
     down: torch.Tensor
     up: torch.Tensor
     inputs: torch.Tensor | None = None
     outputs: torch.Tensor | None = None
+    between: torch.Tensor | None = None
 
     @property
     def is_scaled(self) -> bool:
         """Say whether a magnitude changes the base product itself."""
         return self.inputs is not None or self.outputs is not None
+
+    def add(self, base: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
+        """Add what adapters give to `base [rows, n, out]`, in place, from `hidden [rows, n, R]`."""
+        if self.between is not None:
+            hidden.view(len(self.between), -1, hidden.shape[2]).mul_(self.between)
+        # Into the base's own output, which nobody else has seen: a copy less.
+        return base.baddbmm_(hidden, self.up)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -74,6 +84,7 @@ class WornRows:
         weight: Their weights, shape `[rows, R, 1]`, model dtype; where any row has other weights
             in other blocks of the component `[B, rows, R, 1]`.
         samples_per_row: Adjacent samples that share a row's adapters (2 with guidance).
+        is_weighed_between: `index` has one row for all, and `weight` one for each part of them.
         active: `id()`s of the layers that any adapter of the batch changes; None: all.
         scaling: Magnitudes; None when no row wears any.
         room_bytes: What may be kept of gathered factors; layers that come late do without.
@@ -84,6 +95,7 @@ class WornRows:
     weight: torch.Tensor
     samples_per_row: int
     active: AbstractSet[int] | None
+    is_weighed_between: bool = False
     scaling: Scaling | None = None
     room_bytes: int = 0
     gathered: dict[int, _Gathered] = field(default_factory=dict)
@@ -143,8 +155,7 @@ class SlottedLinear(nn.Linear):
         else:
             base = functional.linear(x, self.weight, self.bias)
         hidden = torch.bmm(x, worn.down.transpose(1, 2))
-        # Into the base's own output, which nobody else has seen: a copy less.
-        return base.baddbmm_(hidden, worn.up).view(*input.shape[:-1], -1)
+        return worn.add(base, hidden).view(*input.shape[:-1], -1)
 
 
 class SlottedConv2d(nn.Conv2d):
@@ -173,7 +184,7 @@ class SlottedConv2d(nn.Conv2d):
         rows = worn.up.shape[0]
         base, hidden = _pixels(output, rows=rows), self._down(input, worn.down)
         batch, outputs, height, width = output.shape
-        changed = base.baddbmm_(hidden, worn.up).view(batch, height, width, outputs)
+        changed = worn.add(base, hidden).view(batch, height, width, outputs)
         return changed.permute(0, 3, 1, 2)
 
     def _conv_forward(
@@ -305,7 +316,10 @@ def _gather(
     """
     down = _take(layer.slot_down, worn.index, out=_room(scratch, "down", layer.slot_down, worn))
     up = _take(layer.slot_up, worn.index, out=_room(scratch, "up", layer.slot_up, worn))
-    up = up.mul_(_of_block(worn.weight, layer, dimensions=3))
+    weight = _of_block(worn.weight, layer, dimensions=3)
+    if worn.is_weighed_between:
+        return _Gathered(down=down, up=up, between=weight.transpose(1, 2))
+    up = up.mul_(weight)
     scaling = worn.scaling
     inputs = outputs = None
     if scaling is not None and _is_among(layer, scaling.outputs):

@@ -202,7 +202,6 @@ def test_packed_weights_are_planned(base: Base) -> None:
 
     assert _plan(base).packed == 2 * own > 0
     assert _plan(base, can_merge=False).packed == own
-    assert _plan(base, is_compiled=True).packed == 0
     assert _plan(base, dtype=torch.float16).packed == 0
     assert _plan(base, dtype=torch.float64).packed == 0
     assert _plan(base, device=torch.device("cuda")).packed == 0

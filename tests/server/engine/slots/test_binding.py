@@ -9,7 +9,7 @@ import torch
 
 from tabard_server.adapters.host_adapter import HostAdapter
 from tabard_server.engine.slots import slotted_layers
-from tabard_server.engine.slots.binding import GATHERED_BYTES_MAX, bind_rows, bucket
+from tabard_server.engine.slots.binding import GATHERED_BYTES_MAX, SlotStack, bind_rows, bucket
 from tabard_server.engine.slots.slot_table import SlotTable
 from tabard_server.engine.slots.slotted_layers import Binding
 from tests.server.engine.slots.slotted_block import RANK_ROWS, Block, adapter_for, slotted
@@ -194,3 +194,51 @@ def test_rows_dressed_alike_are_gathered_once(block: Block) -> None:
     assert (once, thrice) == (1, 3)
     torch.testing.assert_close(together[:4], apart[:4])
     assert not torch.allclose(together[4:], apart[4:])
+
+
+@pytest.mark.parametrize("blocks", [1, 3])
+def test_one_set_is_gathered_once(block: Block, blocks: int) -> None:
+    """Rows of the same adapters, in any order at any weight, come out as each by itself."""
+    binding, rng = Binding(), random.Random(3)
+    table = SlotTable(slotted(block, binding), rank_rows=RANK_ROWS)
+    slots = table.acquire([adapter_for(block, name=n, rank=3, axis="") for n in "abc"])
+    stacks = [
+        [(slot, tuple(rng.uniform(-1, 1) for _ in range(blocks))) for slot in rng.sample(slots, 3)]
+        for _ in range(3)
+    ]
+    x = torch.randn(6, 4, 6, 6)
+
+    def draw(x: torch.Tensor, stacks: list[SlotStack]) -> tuple[int, torch.Tensor]:
+        bind_rows(binding, stacks=stacks, samples_per_row=2, device=x.device, dtype=x.dtype)
+        assert binding.worn is not None
+        gathered = len(binding.worn.index)
+        with torch.inference_mode():
+            found = block(x)
+        binding.clear()
+        return gathered, found
+
+    rows, together = draw(x, stacks)
+    alone = [draw(part, [stack])[1] for part, stack in zip(x.split(2), stacks, strict=True)]
+
+    assert rows == 1
+    torch.testing.assert_close(together, torch.cat(alone), rtol=1e-5, atol=1e-4)
+    assert draw(x, [*stacks[:2], stacks[2][:2]])[0] == len(stacks)
+
+
+def test_order_of_magnitudes_is_kept(block: Block) -> None:
+    """Rows that wear the same magnitudes in another order are rows of their own."""
+    binding = Binding()
+    table = SlotTable(slotted(block, binding), rank_rows=RANK_ROWS)
+    slots = table.acquire([adapter_for(block, name=n, rank=2, axis="outputs") for n in "ab"])
+    stack = [(slot, (0.5,)) for slot in slots]
+
+    bind_rows(
+        binding,
+        stacks=[stack, stack[::-1]],
+        samples_per_row=1,
+        device=torch.device("cpu"),
+        dtype=torch.float32,
+    )
+
+    assert binding.worn is not None
+    assert len(binding.worn.index) == len(binding.worn.weight) == 2

@@ -159,6 +159,17 @@ def _safety(found: ServerStatus) -> str:
     return f"{told}; failing, and nothing is sent: {safety.failure}" if safety.failure else told
 
 
+def _compiled(found: ServerStatus) -> dict[str, str]:
+    """Say how far the compiler is, where there is one."""
+    if (compiled := found.compiled) is None:
+        return {}
+    counts = [f"{compiled.ready} kinds of pass"]
+    counts += [f"{compiled.waiting} warming, eager until then"] if compiled.waiting else []
+    counts += [f"{compiled.slower} slower, so eager"] if compiled.slower else []
+    counts += [f"failed, the rest is eager: {compiled.failure}"] if compiled.failure else []
+    return {"compiled": ", ".join(counts)}
+
+
 def _facts(found: ServerStatus) -> dict[str, str]:
     return {
         "tabard": found.version,
@@ -168,6 +179,7 @@ def _facts(found: ServerStatus) -> dict[str, str]:
         "native size": f"{found.native_width}x{found.native_height}",
         "device": found.device,
         **_memory(found),
+        **_compiled(found),
         "registry": _registry(found),
         "rows": _rows(found),
         **{f"tenant {_tenant(one)}": _rows(one) for one in found.tenants},

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A process that builds one library: `python -m tabard_server.engine.compiled.build < order`.
+
+In: an order, on standard input. Out: the library where it was ordered, beside it what tensors it
+wants, and on the last line what it took. It has no weights, and ends with who started it.
+"""
+
+import ctypes
+import json
+import os
+import resource
+import signal
+import sys
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import UNet2DConditionModel
+from torch import nn
+
+from tabard_server.engine.compiled.graph import UNetPass
+from tabard_server.engine.compiled.library import tensors_of
+from tabard_server.engine.compiled.order import Order
+from tabard_server.engine.slots.slotted_layers import Binding, add_slots, is_slottable
+from tabard_server.engine_port.weights.unet_blocks import UNetBlocks
+
+_NICENESS = 10
+_PR_SET_PDEATHSIG = 1
+
+
+def build(order: Order) -> None:
+    """Compile a library, and lay it and its wishes down; the wishes last."""
+    begun_at = time.monotonic()
+    torch.set_num_threads(order.threads)
+    binding = Binding()
+    unet = _new_unet(order, binding=binding)
+    dtype = getattr(torch, order.base.dtype)
+    sizes = order.shape.inputs(order.base.config, dtype=dtype)
+    inputs = tuple(torch.zeros(size, dtype=kind) for size, kind in sizes.values())
+    whole = UNetPass(unet, binding=binding, shape=order.shape, names=list(sizes)).eval()
+    with torch.no_grad():
+        exported = torch.export.export(whole, inputs, strict=False)
+        library = _compile(exported, beside=order.target)
+    library.replace(order.target)
+    wants = {name: _describe(one) for name, one in tensors_of(unet).items()}
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    cpu_seconds = sum(one.ru_utime + one.ru_stime for one in used)
+    took = {"seconds": time.monotonic() - begun_at, "cpu_seconds": cpu_seconds}
+    order.target.with_suffix(".json").write_text(json.dumps({"wants": wants, **took}))
+    print(json.dumps(took))
+
+
+def _new_unet(order: Order, *, binding: Binding) -> nn.Module:
+    """Make the UNet as an engine has it; nobody writes its memory, so it takes none."""
+    with torch.device("meta"):
+        unet: Any = UNet2DConditionModel.from_config(dict(order.base.config))
+    nn.Module.to(unet, dtype=getattr(torch, order.base.dtype))
+    nn.Module.to_empty(unet, device="cpu")
+    unet.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    modules = list(unet.named_modules())
+    blocks = UNetBlocks(name for name, _ in modules)
+    for name, module in modules:
+        if is_slottable(module):
+            add_slots(
+                module,
+                binding=binding,
+                rank_rows=order.base.rank_rows,
+                block=blocks.index_of(name),
+                has_tables=True,
+            )
+    return unet  # type: ignore[no-any-return]
+
+
+def _compile(exported: Any, *, beside: Path) -> Path:
+    """Compile a graph whose weights come later; return the library, taken out of its package."""
+    from torch._inductor import aoti_compile_and_package  # noqa: PLC0415 - a second of imports
+
+    package = aoti_compile_and_package(
+        exported,
+        package_path=str(beside.with_suffix(".pt2")),
+        inductor_configs={"aot_inductor.package_constants_in_so": False},
+    )
+    with zipfile.ZipFile(package) as packed:
+        (name,) = [one for one in packed.namelist() if one.endswith(".so")]
+        library = beside.with_suffix(".so.partial")
+        library.write_bytes(packed.read(name))
+    Path(package).unlink()
+    return library
+
+
+def _describe(tensor: torch.Tensor) -> list[Any]:
+    return [list(tensor.shape), list(tensor.stride()), str(tensor.dtype).removeprefix("torch.")]
+
+
+def _end_with_parent() -> None:
+    """Be ended by the kernel when the server is gone, however it went."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    _end_with_parent()
+    os.nice(_NICENESS)
+    build(Order.from_json(sys.stdin.read()))

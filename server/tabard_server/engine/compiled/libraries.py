@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a resident UNet to the libraries that its passes may run.
+
+In: the model with its slots, and a folder. Out: what chooses among libraries, kept or built.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tabard_server.engine.compiled.builder import Builder, Run
+from tabard_server.engine.compiled.folder import LibraryFolder
+from tabard_server.engine.compiled.library import tensors_of
+from tabard_server.engine.compiled.order import BaseOrder
+from tabard_server.engine.compiled.passes import CompiledPasses
+
+
+def libraries_of(
+    unet: Any,
+    *,
+    dtype: torch.dtype,
+    rank_rows: int,
+    root: Path,
+    bytes_max: int,
+    run: Run | None = None,
+) -> CompiledPasses:
+    """Return the compiled passes of a UNet; nothing is built before one is wanted.
+
+    Args:
+        unet: On a CPU, its layers with tables of slots.
+        dtype: Of its weights.
+        rank_rows: Rows of every table.
+        root: Where libraries of all bases are kept.
+        bytes_max: What they may take there.
+        run: Builds a library; None: a process does.
+    """
+    config = {name: value for name, value in unet.config.items() if not name.startswith("_")}
+    order = BaseOrder(config=config, dtype=str(dtype).removeprefix("torch."), rank_rows=rank_rows)
+    folder = LibraryFolder(root, key=order.key, bytes_max=bytes_max)
+    return CompiledPasses(
+        folder=folder,
+        builder=Builder(order, folder=folder, run=run),
+        tensors=lambda: tensors_of(unet),
+    )

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which passes run a library: those whose kind is built, and only where it is sooner.
+
+In: passes of the UNet. Out: the library that the next one runs, or none. What is not built yet is
+ordered and never waited for. Used from the engine's thread; what it says of itself, from any.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+
+from tabard_server.engine.compiled.builder import Builder
+from tabard_server.engine.compiled.folder import LibraryFolder
+from tabard_server.engine.compiled.graph import PassShape
+from tabard_server.engine.compiled.library import Library, LibraryDamaged
+from tabard_server.engine.compiled.trial import Trial
+from tabard_server.engine_port.costs import Compiled
+from tabard_server.telemetry.logs import log_event, log_problem
+
+PASSES_BEFORE = 8
+"""Passes of a kind before it is worth minutes of a compiler."""
+LIBRARIES_MAX = 64
+"""In memory; the kinds that come later are served as they are."""
+
+Tensors = Callable[[], Mapping[str, torch.Tensor]]
+"""Says which tensors the UNet has now: those of the base, or of a merged copy that it wears."""
+
+
+class CompiledPasses:
+    """The libraries of one UNet."""
+
+    def __init__(self, *, folder: LibraryFolder, builder: Builder, tensors: Tensors) -> None:
+        """Take where libraries are kept, what builds them, and the UNet's tensors.
+
+        Args:
+            folder: Where they are kept.
+            builder: Builds those that are not there.
+            tensors: Asked now, for those of the base, and while a merged copy is worn.
+        """
+        self._folder, self._builder, self._tensors = folder, builder, tensors
+        self._pristine = tensors()
+        self._base: dict[PassShape, Library] = {}
+        self._merged: dict[PassShape, tuple[Library, int]] = {}
+        self._trials: dict[PassShape, Trial] = {}
+        self._seen: Counter[PassShape] = Counter()
+        self._missing: set[PassShape] = set()
+        self._damaged: set[PassShape] = set()
+
+    @property
+    def state(self) -> Compiled:
+        """What is built and what is not; from any thread."""
+        trials = list(self._trials.values())
+        slower = sum(one.is_over and not one.takes_library for one in trials)
+        return Compiled(
+            ready=len(trials) - slower,
+            slower=slower,
+            waiting=self._builder.waiting,
+            failure=self._builder.failure,
+        )
+
+    def warm(self, shapes: Sequence[PassShape]) -> None:
+        """Order those of these kinds that are not kept from an earlier start."""
+        for shape in shapes:
+            if self._load(shape) is None:
+                self._builder.want(shape)
+
+    def choose(self, shape: PassShape, *, layout: int | None) -> Library | None:
+        """Return the library that this pass runs; None: none.
+
+        Args:
+            shape: Its kind.
+            layout: Counts which tensors a merged copy has, if the UNet wears that now.
+        """
+        library = self._load(shape)
+        if library is None:
+            self._seen[shape] += 1
+            if self._seen[shape] >= PASSES_BEFORE:
+                self._builder.want(shape)
+            return None
+        if not self._trials[shape].takes_library:
+            return None
+        return library if layout is None else self._bound(shape, layout=layout)
+
+    def note(self, seconds: float, *, shape: PassShape, samples: int, is_compiled: bool) -> None:
+        """Take what a pass took: while both ways are tried, it counts."""
+        trial = self._trials.get(shape)
+        if trial is None or trial.is_over:
+            return
+        trial.note(seconds, samples=samples, is_compiled=is_compiled)
+        if trial.is_over:
+            log_event(
+                "compile.taken" if trial.takes_library else "compile.slower",
+                library=shape.name,
+                ratio=min(trial.compiled) / min(trial.eager),
+            )
+
+    def _bound(self, shape: PassShape, *, layout: int) -> Library | None:
+        """Return the same library once more, around the tensors of the merged copy."""
+        found = self._merged.get(shape)
+        if found is not None and found[1] == layout:
+            return found[0]
+        if found is not None:
+            found[0].bind(self._tensors())
+            self._merged[shape] = found[0], layout
+            return found[0]
+        path = self._folder.find(shape)
+        if path is None:
+            return None
+        self._merged[shape] = Library(path, tensors=self._tensors()), layout
+        return self._merged[shape][0]
+
+    def _load(self, shape: PassShape) -> Library | None:
+        """Return the library of a kind, from the folder when it is first asked for or built."""
+        found = self._base.get(shape)
+        if found is not None or len(self._base) >= LIBRARIES_MAX:
+            return found
+        if shape in self._damaged:
+            return None
+        if shape in self._missing and not self._builder.is_built(shape):
+            return None
+        path = self._folder.find(shape)
+        if path is None:
+            self._missing.add(shape)
+            return None
+        try:
+            library = Library(path, tensors=self._pristine)
+        except LibraryDamaged as error:
+            log_problem(
+                "compile.damaged",
+                reason="LIBRARY_DAMAGED",
+                message=f"{path.name}: {error}",
+                hint="it is removed, and built again at the next start",
+            )
+            self._folder.remove(path)
+            self._damaged.add(shape)
+            return None
+        self._base[shape], self._trials[shape] = library, Trial()
+        return library
