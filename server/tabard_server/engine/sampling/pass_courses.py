@@ -62,6 +62,7 @@ class PassCourses:
 
     def alone(self, predictions: torch.Tensor) -> Iterator[tuple[StepCourse, torch.Tensor]]:
         """Give those that move alone, each with what the model says of its samples."""
-        counts = [course.samples for course in self._alone]
-        said = predictions[self._tabled_samples :].split(counts) if counts else ()
-        yield from zip(self._alone, said, strict=True)
+        first = self._tabled_samples
+        for course in self._alone:
+            yield course, predictions[first : first + course.samples]
+            first += course.samples

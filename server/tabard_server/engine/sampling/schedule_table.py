@@ -150,7 +150,7 @@ class _Driven(TorchFunctionMode):
     ) -> Any:
         named = kwargs or {}
         if function is torch.randn:
-            asked = named.get("dtype")
+            asked: torch.dtype = named["dtype"]
             self._drawn.append(self._dtype if asked == torch.float64 else asked)
             return _unit(_NOISE)
         told = (*args[1:], *named.values())
