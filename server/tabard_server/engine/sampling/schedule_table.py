@@ -153,9 +153,10 @@ class _Driven(TorchFunctionMode):
             asked = named.get("dtype")
             self._drawn.append(self._dtype if asked == torch.float64 else asked)
             return _unit(_NOISE)
-        if function is torch.Tensor.to and _is_vector(args[0]):
-            if torch.float32 in args[1:] or named.get("dtype") == torch.float32:
-                return args[0]
+        told = (*args[1:], *named.values())
+        is_rounding = function is torch.Tensor.to and any(one is torch.float32 for one in told)
+        if is_rounding and _is_vector(args[0]):
+            return args[0]
         return function(*args, **named)
 
     def step(self, timestep: torch.Tensor) -> None:

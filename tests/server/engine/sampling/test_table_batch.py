@@ -114,6 +114,21 @@ def test_batch_stays_while_its_rows_do(samplers: SamplerPrototypes) -> None:
     assert sit_together([two, three]) is not joined
 
 
+def test_row_that_was_elsewhere_is_laid_out_anew(samplers: SamplerPrototypes) -> None:
+    """The rows are those of before, but one has moved without the others."""
+    wanted: list[dict[str, Any]] = [{"name": "ddim"}, {"name": "lms"}]
+    courses = _mix(samplers, wanted)
+    first = _step(courses, seeds=[0, 1])
+    _step(courses[1:], seeds=[1])
+
+    assert _step(courses, seeds=[0, 1]) is not first
+    while pending := [n for n, course in enumerate(courses) if not _is_done(course)]:
+        _step([courses[n] for n in pending], seeds=pending)
+
+    for number, (course, one) in enumerate(zip(courses, wanted, strict=True)):
+        _assert_equal(course.latents, _alone(samplers, number, one), one)
+
+
 def test_rows_of_two_sizes_take_turns(samplers: SamplerPrototypes) -> None:
     """A batch that did not move meanwhile is the same when its turn comes again."""
     courses = _mix(samplers, [{"name": name} for name in ("ddim", "lms", "euler", "heun")])
@@ -123,30 +138,34 @@ def test_rows_of_two_sizes_take_turns(samplers: SamplerPrototypes) -> None:
     assert batches[::2] == batches[:1] * 3 and batches[1::2] == batches[1:2] * 3
 
 
-def test_what_is_shown_and_told(samplers: SamplerPrototypes) -> None:
+@pytest.mark.parametrize("steps", [0, 2])
+def test_what_is_shown_and_told(samplers: SamplerPrototypes, steps: int) -> None:
     """Each sample of a row sees its latents, scaled, and hears its timestep."""
     courses = _mix(samplers, MIX)
+    for _ in range(steps):
+        _step(courses, seeds=range(len(courses)))
     batch = sit_together(courses)
 
     shown, told = batch.model_input(), batch.timesteps()
 
     expected = [course.scaled_latents().expand(course.samples, -1, -1, -1) for course in courses]
-    torch.testing.assert_close(shown, torch.cat(expected), rtol=1e-14, atol=0)
-    times = [float(course.table.timesteps[0]) for course in courses for _ in range(course.samples)]
-    assert told.tolist() == times
+    torch.testing.assert_close(shown, torch.cat(expected), rtol=1e-13, atol=1e-13)
+    now = [(float(one.table.timesteps[steps]), one.samples) for one in courses]
+    assert told.tolist() == [timestep for timestep, samples in now for _ in range(samples)]
 
 
-def test_nan_stays_in_its_row(samplers: SamplerPrototypes) -> None:
+@pytest.mark.parametrize("bad", [0, 1])
+def test_nan_stays_in_its_row(samplers: SamplerPrototypes, bad: int) -> None:
     """Whatever a model says of one row, its neighbours do not hear."""
     courses = _mix(samplers, MIX)
     batch = sit_together(courses)
     said = torch.cat([said_to(course, seed=n) for n, course in enumerate(courses)])
-    said[courses[0].samples] = float("nan")
+    said[sum(course.samples for course in courses[:bad])] = float("nan")
 
     batch.advance(said)
 
     is_finite = [bool(torch.isfinite(course.latents).all()) for course in courses]
-    assert is_finite == [True, False, *[True] * 6]
+    assert is_finite == [number != bad for number in range(len(MIX))]
 
 
 def test_step_that_failed_is_taken_again(
