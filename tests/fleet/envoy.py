@@ -56,6 +56,15 @@ class Envoy:
             what=f"Envoy does not give calls to {addresses} alone",
         )
 
+    def await_call(self, address: str, *, cluster: str = "tabard") -> None:
+        """Wait until a server has a call under way."""
+        await_process(
+            self.process,
+            lambda: self._hosts(cluster)[address]["rq_active"] != "0",
+            log=self.log,
+            what=f"{address} has no call",
+        )
+
     def _hosts(self, cluster: str) -> dict[str, dict[str, str]]:
         with urllib.request.urlopen(f"http://{self.admin}/clusters", timeout=10) as page:
             lines = page.read().decode().splitlines()

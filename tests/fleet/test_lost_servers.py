@@ -83,7 +83,8 @@ def drawing(fleet: Fleet) -> Iterator[Told]:
         with Client(fleet.envoy.address, patience_seconds=120) as client:
             while not failed.is_set() and (told.jobs < JOBS_MIN or not over.is_set()):
                 number = next(numbers)
-                draw(client, told, STACKS[number % len(STACKS)], 2 * (number % SEEDS))
+                stack, seed = number % len(STACKS), number // len(STACKS) % SEEDS
+                draw(client, told, STACKS[stack], 2 * seed)
 
     with ThreadPoolExecutor(CALLERS) as threads:
         callers = [threads.submit(go_on) for _ in range(CALLERS)]
@@ -101,6 +102,7 @@ def test_servers_come_and_go(fleet: Fleet) -> None:
     """A kill, a drain and a renewal of each; every picture is that of a server left in peace."""
     first, second, third = fleet.servers
     with drawing(fleet) as told:
+        fleet.envoy.await_call(first.address)
         first.kill()
         fleet.envoy.await_healthy([second.address, third.address])
         first.start()
