@@ -170,6 +170,7 @@ class _Day:
         after = self._counts()
         while self._total:
             await self._until(self._loop.time() + 1.0)
+        await asyncio.gather(*self._warming)
         counted = {name: after[name] - before[name] for name in after}
         measured = [one for one in self._ended if one.arrived_at >= measured_from]
         return self._result(measured, counted, seconds=(1.0 - RAMP) * workload.seconds)

@@ -48,9 +48,7 @@ class Cluster:
         """Connect to HAProxy."""
         return Client(self.address, patience_seconds=PATIENCE_SECONDS)
 
-    def deploy(
-        self, *, wait: bool = True, settings: dict[str, Any] | None = None, **more: Any
-    ) -> None:
+    def deploy(self, *, settings: dict[str, Any] | None = None, **more: Any) -> None:
         """Deploy the application, or change what it was told; by default with two replicas."""
         from ray import serve  # noqa: PLC0415 - only here is Ray needed
         from tabard_ray.application import build  # noqa: PLC0415
@@ -72,7 +70,11 @@ class Cluster:
             **more,
         }
         application = build(self.arguments)
-        serve.run(application, name="tabard", route_prefix=None, _blocking=wait)
+        # Its own patience of a minute is too little where others use the machine.
+        with contextlib.suppress(TimeoutError):
+            serve.run(application, name="tabard", route_prefix=None)
+        fewest = self.arguments["replicas_min"]
+        await_true(lambda: self.running() >= fewest, what=f"{fewest} replicas")
 
     def replicas(self) -> list[int]:
         """Return the process ids of all replicas."""
@@ -159,6 +161,8 @@ def _environment(folder: Path) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_STARTUP_TIMEOUT_S": "300",
         "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "300",
         "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "300",
+        # Beside other work a nice process starts never.
+        "RAY_worker_niceness": "0",
         # No process is started before somebody needs it.
         "RAY_prestart_worker_first_driver": "0",
         "RAY_enable_worker_prestart": "0",
