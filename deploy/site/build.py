@@ -13,10 +13,9 @@ from typing import Any
 
 import griffe
 import yaml
+from deploy.site import proto_pages, python_pages, sources
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from mkdocs.__main__ import cli
-
-from deploy.site import proto_pages, python_pages, sources
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = Path(__file__).with_name("mkdocs.yml")

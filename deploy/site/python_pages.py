@@ -67,7 +67,11 @@ def pages(package: str, exported: Mapping[str, str]) -> list[Page]:
     for name, path in sorted(exported.items()):
         by_part[path.removeprefix(f"{package}.").partition(".")[0]].append(name)
     return [
-        Page(name=re.sub(r"\W+", "-", title.lower()), title=title, text=_text(title, package, by_part[part]))
+        Page(
+            name=re.sub(r"\W+", "-", title.lower()),
+            title=title,
+            text=_text(title, package, by_part[part]),
+        )
         for part, title in TITLES[package].items()
         if by_part[part]
     ]

@@ -34,7 +34,7 @@ def test_wrong_workflow_is_told(tmp_path: Path) -> None:
 
 
 def test_workflow_says_ci_run() -> None:
-    """The one thing that it tests by is the script; it keeps what `make wheel` and `make site` left."""
+    """It tests by the script alone, and keeps what `make wheel` and `make site` left."""
     steps = yaml.safe_load(WORKFLOW.read_text(encoding="utf-8"))["jobs"]["ci"]["steps"]
 
     assert {"run": ".ci/run"} in steps

@@ -8,6 +8,7 @@ share. Equal release lines make equal bytes. Only a head begins with `["`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from tabard_registry.checkpoint.canaries import canary_to_json
@@ -92,46 +93,48 @@ def read_release(
     kind, purpose, family, fingerprint, dialect, licence, publisher, reason = shared
     canonical_count, digits = blobs
     canonical_and_original = read_digests(digits)
-    return Release(
-        adapter=adapter,
-        version=version,
-        digest=digest,
-        kind=texts[kind],
-        purpose=texts[purpose],
-        base_family=texts[family],
-        base_fingerprint=texts[fingerprint],
-        trigger_words=tuple([texts[word] for word in triggers]),
-        tokens=tokens_from_json(rare["tokens"]) if "tokens" in rare else (),
-        rank=rank,
-        target_count=target_count,
-        original=canonical_and_original[canonical_count:],
-        canonical=canonical_and_original[0] if canonical_count else None,
-        members=tuple(map(Member.from_json, rare["members"])) if "members" in rare else (),
-        original_bytes=original_bytes,
-        resident_bytes=resident_bytes,
-        dialect=texts[dialect],
-        is_merged_only="merged" in rare,
-        notes=notes,
-        licence=texts[licence],
-        title=rare.get("title", ""),
-        training={texts[key]: value for key, value in training},
-        parent=_read_parent(parent, digest_at=digest_at),
-        seq=seq,
-        published_at=published_at,
-        published_by=texts[publisher],
-        publish_reason=texts[reason],
-        yanked="yanked" in rare,
-        yank_reason=rare.get("yanked", ""),
-        quarantined="quarantined" in rare,
-        quarantine_reason=rare.get("quarantined", ""),
-        purged="purged" in rare,
-        purge_reason=rare.get("purged", ""),
-        signatures=_read_signatures(rare["signatures"]) if "signatures" in rare else (),
-        publish_proof=Proof.read(rare.get("proof", "")),
-        published_for=rare.get("for", ""),
-        published_words=Words(**read_amendment(rare["words"])) if "words" in rare else None,
-        sampling=Sampling.from_json(rare["sampling"]) if "sampling" in rare else NO_SAMPLING,
-        health=health_from_json(rare["health"]) if "health" in rare else NO_HEALTH,
+    return Release.of_checked(
+        {
+            "adapter": adapter,
+            "version": version,
+            "digest": digest,
+            "kind": texts[kind],
+            "purpose": texts[purpose],
+            "base_family": texts[family],
+            "base_fingerprint": texts[fingerprint],
+            "trigger_words": tuple([texts[word] for word in triggers]),
+            "tokens": tokens_from_json(rare["tokens"]) if "tokens" in rare else (),
+            "rank": rank,
+            "target_count": target_count,
+            "original": canonical_and_original[canonical_count:],
+            "canonical": canonical_and_original[0] if canonical_count else None,
+            "members": tuple(map(Member.from_json, rare["members"])) if "members" in rare else (),
+            "original_bytes": original_bytes,
+            "resident_bytes": resident_bytes,
+            "dialect": texts[dialect],
+            "is_merged_only": "merged" in rare,
+            "notes": notes,
+            "licence": texts[licence],
+            "title": rare.get("title", ""),
+            "training": MappingProxyType({texts[key]: value for key, value in training}),
+            "parent": _read_parent(parent, digest_at=digest_at),
+            "seq": seq,
+            "published_at": published_at,
+            "published_by": texts[publisher],
+            "publish_reason": texts[reason],
+            "yanked": "yanked" in rare,
+            "yank_reason": rare.get("yanked", ""),
+            "quarantined": "quarantined" in rare,
+            "quarantine_reason": rare.get("quarantined", ""),
+            "purged": "purged" in rare,
+            "purge_reason": rare.get("purged", ""),
+            "signatures": _read_signatures(rare["signatures"]) if "signatures" in rare else (),
+            "publish_proof": Proof.read(rare.get("proof", "")),
+            "published_for": rare.get("for", ""),
+            "published_words": Words(**read_amendment(rare["words"])) if "words" in rare else None,
+            "sampling": Sampling.from_json(rare["sampling"]) if "sampling" in rare else NO_SAMPLING,
+            "health": health_from_json(rare["health"]) if "health" in rare else NO_HEALTH,
+        }
     )
 
 

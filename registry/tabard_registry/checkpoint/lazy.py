@@ -66,7 +66,10 @@ def _canaries(rows: Sequence[Any]) -> Iterator[Canary]:
 class _Releases:
     """The releases of one line, each read when it is asked for."""
 
-    __slots__ = ("_digests", "_digits", "_first", "_kept", "_lines", "_texts", "name", "versions")
+    __slots__ = (
+        *("_digests", "_digits", "_first", "_kept", "_lines", "_places", "_texts"),
+        *("name", "versions"),
+    )
 
     def __init__(
         self,
@@ -83,6 +86,7 @@ class _Releases:
         self._digits = check_digits(digits)
         self._digests: dict[int, Digest] = {}
         self._kept: dict[int, Release] = {}
+        self._places: dict[str, int] = {}
         self._lines = lines
         self.name = name
         self.versions = versions
@@ -113,6 +117,7 @@ class _Releases:
         found = self._digests.get(index)
         if found is None:
             found = self._digests[index] = digest_in(self._digits, index)
+            self._places[found.hex] = index
         return found
 
     def digests_at(self, indices: Sequence[int]) -> tuple[Digest, ...]:
@@ -121,6 +126,8 @@ class _Releases:
 
     def position_of(self, digits: str) -> int:
         """Return the position of a digest, or -1."""
+        if (place := self._places.get(digits)) is not None:  # a channel has just read it
+            return place
         found = self._digits.find(digits)
         while found % HEX_DIGITS and found >= 0:  # the end of one and the beginning of the next
             found = self._digits.find(digits, found + 1)

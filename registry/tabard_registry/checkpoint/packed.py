@@ -85,10 +85,13 @@ class PackedLines:
         return _read_json(text)[0]
 
     def _position(self, text: bytes) -> int:
-        fence = bisect_right(self._fences, text) - 1
-        begin = max(0, fence) * _FENCE_STEP
+        begin = self._fenced(text)
         end = min(begin + _FENCE_STEP, len(self._heads))
         return bisect_left(range(end), text, lo=begin, key=self._name)
+
+    def _fenced(self, text: bytes) -> int:
+        """Return the first of the few positions among which a name is, if it is there."""
+        return max(0, bisect_right(self._fences, text) - 1) * _FENCE_STEP
 
     def _name(self, position: int) -> bytes:
         begin = self._lines[self._heads[position]] + len(_HEAD)
@@ -96,9 +99,11 @@ class PackedLines:
 
     def _read_named(self, name: AdapterName) -> Adapter | None:
         text = str(name).encode()
-        position = self._position(text)
-        if position < len(self._heads) and self._name(position) == text:
-            return self._read(position, name=name)
+        begin = self._fenced(text)
+        mark = text + b'"'
+        for position in range(begin, min(begin + _FENCE_STEP, len(self._heads))):
+            if self._content.startswith(mark, self._lines[self._heads[position]] + len(_HEAD)):
+                return self._read(position, name=name)
         return None
 
     def _read(self, position: int, *, name: AdapterName) -> Adapter:

@@ -2,10 +2,9 @@
 """The reference says every call, field and value with the words of its comment."""
 
 import pytest
+from deploy.site.proto_pages import pages
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 from google.protobuf.text_format import Parse
-
-from deploy.site.proto_pages import pages
 
 INK = """
 name: "tabard/v1/ink_service.proto"
@@ -13,7 +12,9 @@ package: "tabard.v1"
 syntax: "proto3"
 message_type {
   name: "DrawRequest"
-  field { name: "color" number: 1 label: LABEL_OPTIONAL type: TYPE_ENUM type_name: ".tabard.v1.Color" }
+  field {
+    name: "color" number: 1 label: LABEL_OPTIONAL type: TYPE_ENUM type_name: ".tabard.v1.Color"
+  }
   field { name: "tags" number: 3 label: LABEL_REPEATED type: TYPE_STRING }
   field {
     name: "names" number: 4 label: LABEL_REPEATED type: TYPE_MESSAGE

@@ -2,10 +2,10 @@
 """Every public name of the SDK and the registry has its place in the reference."""
 
 import pytest
+from deploy.site.python_pages import TITLES, pages
 
 import tabard
 import tabard_registry
-from deploy.site.python_pages import TITLES, pages
 
 
 def test_name_stands_on_its_page() -> None:

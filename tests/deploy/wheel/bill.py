@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bill of materials of a wheel, in CycloneDX: what a tool found in an environment, about Tabard.
+"""The bill of materials of a wheel, in CycloneDX: what a tool found in an environment, of Tabard.
 
 In: the tool's document of the whole environment. Out: a document whose subject is the wheel, with
 its sha256, and whose components are what it leads to; nothing of the machine it was made on.

@@ -61,9 +61,7 @@ def test_bill_is_about_the_wheel(document: dict[str, Any], wheel: Path) -> None:
     bill = completed(document, wheel=wheel)
 
     about = bill["metadata"]["component"]
-    assert about["hashes"] == [
-        {"alg": "SHA-256", "content": hashlib.sha256(b"wheel").hexdigest()}
-    ]
+    assert about["hashes"] == [{"alg": "SHA-256", "content": hashlib.sha256(b"wheel").hexdigest()}]
     assert [one["name"] for one in bill["components"]] == ["grpcio", "typing_extensions"]
     assert "pip==1" not in [one["ref"] for one in bill["dependencies"]]
     assert missing(bill, INSTALLED) == []

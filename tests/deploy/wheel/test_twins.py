@@ -13,7 +13,9 @@ WHEEL, SDIST = "tabard-1-py3-none-any.whl", "tabard-1.tar.gz"
 USUAL = (1980, 1, 1, 0, 0, 0)
 
 
-def build(folder: Path, *, text: str = "x", when: tuple[int, ...] = USUAL, mode: int = 0o644) -> Path:
+def build(
+    folder: Path, *, text: str = "x", when: tuple[int, ...] = USUAL, mode: int = 0o644
+) -> Path:
     """Write a wheel of one file."""
     folder.mkdir()
     with zipfile.ZipFile(folder / WHEEL, "w") as archive:
