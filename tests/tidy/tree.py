@@ -29,6 +29,7 @@ BELONGS = {
     "deploy": (
         *("*.py", "*.sh", "*.md", "*.png", "*.json", "*.toml", "*.yaml", "*.yml"),
         *(".env", "Dockerfile", "Dockerfile.cpu", "serve"),
+        *("*.tpl", "NOTES.txt", ".helmignore", "*.service", "*.socket"),
     ),
     "docs": ("*.md", "*.png", "*.ipynb"),
     "proto": ("*.proto", "tabard.binpb"),
