@@ -113,7 +113,7 @@ demo: $(DEMO_VENV)/.tabard-setup ## publish, generate, promote, roll back; leave
 wheel: ## build the wheel, install it with the pinned versions in a fresh environment, run its demo there
 	$(PYTHON) -m tests.deploy.wheel $(if $(TORCH_INDEX),--torch-index $(TORCH_INDEX)) $(ARGS)
 
-reference: setup ## write docs/settings.md, docs/metrics.md and docs/sizing.md from the code
+reference: setup ## write docs/settings.md, docs/metrics.md, docs/sizing.md and docs/chart-values.md from the code
 	$(OFFLINE) $(BIN)/python -m tests.reference
 
 proto: $(PROTO_STAMP) ## format the API and regenerate the gRPC stubs in clients/python/tabard/v1
