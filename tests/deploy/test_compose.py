@@ -6,14 +6,22 @@ from typing import Any
 import pytest
 import yaml
 
+from tabard_server.settings_sources import load_settings
 from tests.root import ROOT
 
 DEPLOY = ROOT / "deploy"
 
 
+class Loader(yaml.SafeLoader):
+    """Reads what compose says of a value: that it takes the place of another."""
+
+
+Loader.add_constructor("!override", lambda loader, node: loader.construct_sequence(node))
+
+
 def load(name: str) -> Any:
     """Parse one YAML file of deploy/."""
-    return yaml.safe_load((DEPLOY / name).read_text(encoding="utf-8"))
+    return yaml.load((DEPLOY / name).read_text(encoding="utf-8"), Loader)
 
 
 COMPOSE = load("compose.yaml")
@@ -21,7 +29,13 @@ SERVICES = COMPOSE["services"]
 
 
 @pytest.mark.parametrize(
-    "name", sorted(str(path.relative_to(DEPLOY)) for path in DEPLOY.rglob("*.y*ml"))
+    "name",
+    sorted(
+        str(path.relative_to(DEPLOY))
+        for path in DEPLOY.rglob("*.y*ml")
+        # Those are templates of YAML: tests/deploy/chart looks at what becomes of them.
+        if path.parent.name != "templates"
+    ),
 )
 def test_yaml_file_parses(name: str) -> None:
     """Every YAML file holds a mapping."""
@@ -41,7 +55,7 @@ def test_mounts_and_recipes_exist(name: str) -> None:
     sources = [mount.split(":")[0] for mount in service.get("volumes", ())]
 
     for source in sources:
-        assert source in COMPOSE["volumes"] or (DEPLOY / source).is_dir()
+        assert source in COMPOSE["volumes"] or (DEPLOY / source).exists()
     if "build" in service:
         recipe = DEPLOY / service["build"]["context"] / service["build"]["dockerfile"]
         assert recipe.is_file()
@@ -50,26 +64,71 @@ def test_mounts_and_recipes_exist(name: str) -> None:
         assert ":" in service["image"]
 
 
-def test_one_server_per_profile() -> None:
-    """Without a profile the CPU server runs; with `gpu` the other one, under the same name."""
-    servers = {name: SERVICES[name] for name in ("tabard", "tabard-gpu")}
+def test_servers_of_a_profile_have_one_name() -> None:
+    """Without a profile one CPU server runs; with `gpu` one for each GPU, all by the same name."""
+    servers = {name: one for name, one in SERVICES.items() if name.startswith("tabard")}
 
-    profiles = [server["profiles"] for server in servers.values()]
+    profiles = {name: one["profiles"] for name, one in servers.items()}
 
-    assert profiles == [["cpu"], ["gpu"]]
+    assert profiles == {"tabard": ["cpu"], "tabard-gpu-0": ["gpu"], "tabard-gpu-1": ["gpu"]}
     assert "COMPOSE_PROFILES=cpu" in (DEPLOY / ".env").read_text(encoding="utf-8").splitlines()
     for server in servers.values():
         assert server["networks"]["default"]["aliases"] == ["tabard"]
+        assert "ports" not in server
 
 
-def test_prometheus_scrapes_the_server() -> None:
-    """The scraped address is the server's name and its metrics port."""
-    (job,) = load("prometheus/prometheus.yml")["scrape_configs"]
+def test_servers_share_no_device_and_no_jobs() -> None:
+    """One process a GPU, and a folder for the jobs of each."""
+    servers = [SERVICES[name] for name in ("tabard-gpu-0", "tabard-gpu-1")]
+    devices = [
+        one["deploy"]["resources"]["reservations"]["devices"][0]["device_ids"] for one in servers
+    ]
+    folders = {one["environment"]["TABARD_JOBS_FOLDER"] for one in servers}
 
-    targets = [target for config in job["static_configs"] for target in config["targets"]]
+    assert devices == [["0"], ["1"]]
+    assert len(folders) == 2
 
-    assert targets == ["tabard:9464"]
-    assert "127.0.0.1:9464:9464" in SERVICES["tabard"]["ports"]
+
+def test_whoever_is_asked_knows_the_servers() -> None:
+    """Envoy and Prometheus look up the servers' name, and the ports that they have."""
+    for name in ("prometheus.yml", "prometheus.network.yml"):
+        (job,) = load(f"prometheus/{name}")["scrape_configs"]
+        (found,) = job["dns_sd_configs"]
+        assert (job["job_name"], found["names"], found["port"]) == ("tabard", ["tabard"], 9464)
+    assert "--address=envoy:50051" in SERVICES["gateway"]["command"]
+
+
+@pytest.mark.parametrize(
+    ("own", "origin"), [("envoy.yaml", "envoy.yaml"), ("envoy.tls.yaml", "tls.yaml")]
+)
+def test_policy_of_envoy_is_one(own: str, origin: str) -> None:
+    """What compose runs is word for word that of deploy/envoy, but for addresses."""
+    found, wanted = load(f"compose/{own}"), load(f"envoy/{origin}")
+
+    (cluster,) = found["static_resources"]["clusters"]
+    (endpoint,) = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"]
+    address = endpoint["endpoint"]["address"]["socket_address"]
+    assert (cluster["type"], address) == ("STRICT_DNS", {"address": "tabard", "port_value": 50051})
+    for config in (found, wanted):
+        for listener in config["static_resources"]["listeners"]:
+            del listener["address"]
+        for one in config["static_resources"]["clusters"]:
+            # Behind Envoy is compose's own network.
+            one.pop("transport_socket", None)
+            del one["load_assignment"], one["type"]
+    assert found == wanted
+
+
+def test_network_asks_who_calls() -> None:
+    """Every server asks for tokens, and what ends TLS before it is Envoy."""
+    servers = load("compose.network.yaml")["services"]
+    told = [one["environment"] for name, one in servers.items() if name.startswith("tabard")]
+
+    assert len(told) == sum(name.startswith("tabard") for name in SERVICES)
+    for one in told:
+        settings = load_settings(environment={**one, "TABARD_LISTEN": "0.0.0.0:50051"})
+        assert settings.identity.tokens
+        assert not settings.insecure
 
 
 def test_rule_files_are_mounted() -> None:

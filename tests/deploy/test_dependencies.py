@@ -11,10 +11,10 @@ from tests.root import ROOT
 PROGRAM = ROOT / "deploy" / "dependencies.py"
 
 
-def printed(extra: str) -> list[str]:
+def printed(*extras: str) -> list[str]:
     """Run it as an image does."""
     ran = subprocess.run(
-        [sys.executable, PROGRAM, extra], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, PROGRAM, *extras], cwd=ROOT, capture_output=True, text=True, check=True
     )
     return ran.stdout.splitlines()
 
@@ -28,6 +28,13 @@ def test_everything_of_an_extra_is_printed(extra: str) -> None:
     assert ("torch>=2.11" in found) == (extra == "server")
     assert not any(line.startswith("tabard") for line in found)
     assert len(found) == len(set(found))
+
+
+def test_extras_of_an_image_are_printed() -> None:
+    """A server that traces, and the gateway."""
+    found = set(printed("telemetry", "web"))
+
+    assert {*printed("telemetry"), *printed("web")} == found
 
 
 def test_no_tool_of_contributors_is_printed() -> None:

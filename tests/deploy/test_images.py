@@ -112,7 +112,7 @@ def test_dependencies_survive_a_change_of_source(recipe: str) -> None:
     [after] = [rest for place, rest in installs if place > first]
 
     assert any("-r dependencies.txt" in rest for rest in before)
-    assert any("dependencies.py telemetry > dependencies.txt" in rest for rest in before)
+    assert any("dependencies.py telemetry web > dependencies.txt" in rest for rest in before)
     assert after.endswith("--no-deps .")
 
 

@@ -3,13 +3,13 @@
 
 import sys
 
-from tests.reference import metrics_page, settings_page, sizing_page
+from tests.reference import chart_page, metrics_page, settings_page, sizing_page
 from tests.root import ROOT
 
 
 def main() -> int:
     """Write every page; return 0."""
-    for page in (settings_page, metrics_page, sizing_page):
+    for page in (settings_page, metrics_page, sizing_page, chart_page):
         path = ROOT / "docs" / page.NAME
         path.write_text(page.written(), encoding="utf-8")
         print(path.relative_to(ROOT))

@@ -31,6 +31,7 @@ BELONGS = {
         *("*.py", "*.sh", "*.md", "*.png", "*.json", "*.toml", "*.yaml", "*.yml"),
         *("*.css", "*.html"),
         *(".env", "Dockerfile", "Dockerfile.cpu", "serve"),
+        *("*.tpl", "NOTES.txt", ".helmignore", "*.service", "*.socket"),
     ),
     "docs": ("*.md", "*.png", "*.ipynb"),
     "proto": ("*.proto", "tabard.binpb"),

@@ -176,9 +176,7 @@ def test_stuck_engine_is_ended_by_the_watchdog(tmp_path: Path) -> None:
 
 
 def test_port_is_held_while_the_gateway_is_away(tmp_path: Path) -> None:
-    """Whoever asks before it runs, and while it restarts, is answered; its memory is not written
-    and run.
-    """
+    """Whoever asks before it runs, and while it restarts, is answered."""
     unit = runs_here(
         text_of("tabard-web.service"), command=f"{sys.executable} -m tabard web --listen systemd"
     )

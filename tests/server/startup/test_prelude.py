@@ -66,7 +66,7 @@ def test_traces_need_their_extra(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_passed_socket_ends_the_start() -> None:
-    """systemd holds the port then, and gRPC cannot take it over; that of another process is not."""
+    """The port is taken then, and gRPC cannot have it; what another process has is not told."""
     words = {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"}
 
     with pytest.raises(BadSettings, match="takes an address only") as refusal:
