@@ -21,7 +21,7 @@ from tabard_server.engine.slots.binding import (
     bind_rows,
     bucket,
 )
-from tabard_server.engine.slots.slotted_layers import Binding, WornRows
+from tabard_server.engine.slots.worn_rows import Binding, WornRows
 from tabard_server.engine.text.conditioning import join_texts
 from tabard_server.engine_port.errors import no_merged_copy
 from tabard_server.engine_port.row_spec import RowSpec
@@ -177,6 +177,9 @@ class Denoiser:
             device=self._device,
             dtype=self._dtype,
             is_everywhere=self._is_compiled,
+            # A row alone may be one whose bytes are promised, and what is fused is measured anew
+            # at every start.
+            may_fuse=len(rows) > 1,
             rank_buckets=COMPILED_RANK_BUCKETS if self._is_compiled else RANK_BUCKETS,
         )
         return self.binding.worn

@@ -20,6 +20,7 @@ from tabard_server.engine.base.resident_weights import ResidentWeights
 from tabard_server.engine.denoiser import Denoiser
 from tabard_server.engine.measures.calibration import measure_passes, measure_work
 from tabard_server.engine.measures.dry_run import DryRuns
+from tabard_server.engine.measures.passes import denoising
 from tabard_server.engine.measures.stopwatch import Stopwatch
 from tabard_server.engine.merged.merged_copy import MergedWeights
 from tabard_server.engine.out_of_memory import translating_out_of_memory
@@ -28,20 +29,22 @@ from tabard_server.engine.row_text import RowTextEncoder
 from tabard_server.engine.sampling.readback import Readback
 from tabard_server.engine.sampling.sampler_prototypes import SamplerPrototypes
 from tabard_server.engine.sampling.vae import LatentSpace
+from tabard_server.engine.slots.fused_layers import fuse_where_it_pays
 from tabard_server.engine.slots.packed_weights import PackedWeights, can_pack
 from tabard_server.engine.slots.slot_table import SlotTable, table_rows
-from tabard_server.engine.slots.slotted_layers import Binding, add_slots, is_slottable
+from tabard_server.engine.slots.slotted_layers import add_slots, is_slottable
+from tabard_server.engine.slots.worn_rows import Binding
 from tabard_server.engine.text.conditioning import Conditioning
 from tabard_server.engine.text.prompt_reader import PromptReader
 from tabard_server.engine_port.base_facts import BaseFacts
 from tabard_server.engine_port.costs import Costs
 from tabard_server.engine_port.errors import EngineError, no_merged_copy
-from tabard_server.engine_port.memory import MemoryPlan
+from tabard_server.engine_port.memory import ROWS_PER_STEP, MemoryPlan
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.samplers import resolve_sampler
 from tabard_server.engine_port.stack import Resident, StackKey
 from tabard_server.engine_port.weights.unet_blocks import UNetBlocks
-from tabard_server.engine_port.work import Work
+from tabard_server.engine_port.work import GUIDED_SAMPLES, Work
 
 _LIBRARIES = ("diffusers", "peft", "torch", "transformers")
 
@@ -56,6 +59,7 @@ class Engine:
         slots: What lies on the device.
         can_merge: Whether there may be a merged copy.
         facts: What the base can draw.
+        fused_layers: Layers that make what rows wear in their own product; none on a CPU.
     """
 
     def __init__(
@@ -115,7 +119,7 @@ class Engine:
             is_compiled=is_compiled,
             stopwatch=self._stopwatch,
         )
-        self.can_merge = can_merge
+        self.can_merge, self._is_compiled, self.fused_layers = can_merge, is_compiled, 0
         self.facts = self._say_facts()
 
     @property
@@ -175,6 +179,8 @@ class Engine:
         if self.plan is not None and self._device.type == "cuda":
             passes = measure_passes(self._base, device=self._device)
             self.plan = self.plan.measured(passes, size=self._stopwatch.work.native)
+        if self._device.type == "cuda":
+            self.fused_layers = self._fuse()
 
     def can_open(self, spec: RowSpec) -> bool:
         """Say whether the slots have room for this row's stack now."""
@@ -293,6 +299,26 @@ class Engine:
             if is_slottable(module)
         }
         return SlotTable(layers, rank_rows=rank_rows)
+
+    def _fuse(self) -> int:
+        """Let layers of the UNet that gain by it make what rows wear in their own product."""
+        from tabard_server.engine.slots.fused_kernel import multiply  # noqa: PLC0415 - Triton
+
+        one = denoising(
+            self._base,
+            side=self.facts.native_width // self.facts.latent_factor,
+            device=self._device,
+            dtype=self._dtype,
+            samples=GUIDED_SAMPLES,
+        )
+        rows = ROWS_PER_STEP if self.plan is None else self.plan.rows_per_step
+        return fuse_where_it_pays(
+            self._base.unet,
+            one.run,
+            rows=rows,
+            is_compiled=self._is_compiled,
+            multiply=multiply,
+        )
 
     def _free_memory(self) -> None:
         """Let go of what can be made again."""

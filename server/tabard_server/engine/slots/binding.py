@@ -13,7 +13,7 @@ import torch
 
 from tabard_server.adapters.host_adapter import MAGNITUDE_ROWS, wide
 from tabard_server.engine.slots.slot_table import Slot
-from tabard_server.engine.slots.slotted_layers import (
+from tabard_server.engine.slots.worn_rows import (
     KEPT_BATCHES,
     SCRATCH_BYTES_MAX,
     Binding,
@@ -49,6 +49,7 @@ def bind_rows(
     is_everywhere: bool = False,
     rank_buckets: Sequence[int] = RANK_BUCKETS,
     gathered_bytes_max: int = GATHERED_BYTES_MAX,
+    may_fuse: bool = False,
 ) -> None:
     """Bind rows to what they wear until the binding is cleared.
 
@@ -67,6 +68,7 @@ def bind_rows(
             to which a swap is then no new graph.
         rank_buckets: Sizes that the rank axis is padded to.
         gathered_bytes_max: Bytes that may be kept for batches that step again, and for scratch.
+        may_fuse: Whether layers may make product and delta in one kernel.
     """
     worn_by_row = _key(stacks)
     if not is_everywhere and len(set(worn_by_row)) == 1:
@@ -76,7 +78,7 @@ def bind_rows(
             stacks[:1],
             worn_by_row[:1],
         )
-    key = (worn_by_row, samples_per_row, is_everywhere)
+    key = (worn_by_row, samples_per_row, is_everywhere, may_fuse)
     if key in binding.kept:
         binding.wear(binding.kept[key], key=key)
         return
@@ -95,6 +97,7 @@ def bind_rows(
         scaling=_scaling(
             stacks, ranks=size, device=device, dtype=dtype, is_everywhere=is_everywhere
         ),
+        may_fuse=may_fuse,
         room_bytes=max(0, gathered_bytes_max - SCRATCH_BYTES_MAX) // KEPT_BATCHES,
     )
     binding.wear(worn, key=key)
