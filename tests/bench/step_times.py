@@ -24,7 +24,7 @@ from tabard_registry import check
 from tabard_server.adapters.host_adapter import HostAdapter, PackedLayer, lay_out
 from tabard_server.engine.merged.merged_copy import MergedWeights
 from tabard_server.engine.slots.binding import COMPILED_RANK_BUCKETS, RANK_BUCKETS, bind_rows
-from tabard_server.engine.slots.fused_layers import fuse_where_it_pays
+from tabard_server.engine.slots.fused.choice import fuse_where_it_pays
 from tabard_server.engine.slots.slot_table import Slot
 from tabard_server.engine.slots.worn_rows import WornRows
 from tabard_server.engine_port.weights.strength import BlockWeights
@@ -177,7 +177,7 @@ class Passes:
     @torch.inference_mode()
     def _fuse(self, unet: UNet2DConditionModel, *, rows: int) -> int:
         """Let layers wear the fused kernel where it is sooner, as an engine's start does."""
-        from tabard_server.engine.slots.fused_kernel import multiply  # noqa: PLC0415 - Triton
+        from tabard_server.engine.slots.fused.kernel import multiply  # noqa: PLC0415 - Triton
 
         def one_row() -> None:
             samples = slice(0, self._samples_per_row)

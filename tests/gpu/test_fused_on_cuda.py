@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from tabard_server.engine.load_engine import EngineSettings, load_engine
-from tabard_server.engine.slots.fused_layers import TILES, TRIED_RANKS, FusedCall
+from tabard_server.engine.slots.fused.choice import TILES, TRIED_RANKS, FusedCall
 from tests.bases import make_tiny_base
-from tests.server.engine.slots.worn_block import LAYERS, WornBlock
+from tests.server.engine.slots.fused.worn_block import LAYERS, WornBlock
 
 pytestmark = pytest.mark.gpu
 
@@ -21,7 +21,7 @@ RANKS = [size for sizes in TRIED_RANKS.values() for size in sizes]
 @pytest.mark.parametrize("rank", RANKS)
 def test_kernel_equals_plain_calls(name: str, dtype: torch.dtype, rank: int) -> None:
     """Every kind of layer, dtype and number of ranks, cut in every way."""
-    from tabard_server.engine.slots.fused_kernel import multiply  # noqa: PLC0415 - needs Triton
+    from tabard_server.engine.slots.fused.kernel import multiply  # noqa: PLC0415 - needs Triton
 
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     block = WornBlock(name, rank=rank, dtype=dtype, device="cuda")
@@ -35,7 +35,7 @@ def test_kernel_equals_plain_calls(name: str, dtype: torch.dtype, rank: int) -> 
 
 def test_kernel_is_captured() -> None:
     """A captured graph replays it for another adapter."""
-    from tabard_server.engine.slots.fused_kernel import multiply  # noqa: PLC0415 - needs Triton
+    from tabard_server.engine.slots.fused.kernel import multiply  # noqa: PLC0415 - needs Triton
 
     block = WornBlock("linear", rank=16, dtype=torch.float16, device="cuda")
     plain = [block.run(may_fuse=False, turn=turn) for turn in range(2)]

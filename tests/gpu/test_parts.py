@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Parts under a budget: what is found is kept, what fails or hangs ends alone, the rest is named."""
+"""Parts under a budget: what is found is kept, what fails or hangs ends alone, the rest is said."""
 
 import json
 import os

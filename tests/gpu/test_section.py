@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Results as a section: goals beside what was found, what was left out, and nothing else touched."""
+"""Results as a section: goals beside what was found, what was left out, nothing else touched."""
 
 from pathlib import Path
 from typing import Any

@@ -29,7 +29,7 @@ from tabard_server.engine.row_text import RowTextEncoder
 from tabard_server.engine.sampling.readback import Readback
 from tabard_server.engine.sampling.sampler_prototypes import SamplerPrototypes
 from tabard_server.engine.sampling.vae import LatentSpace
-from tabard_server.engine.slots.fused_layers import fuse_where_it_pays
+from tabard_server.engine.slots.fused.choice import fuse_where_it_pays
 from tabard_server.engine.slots.packed_weights import PackedWeights, can_pack
 from tabard_server.engine.slots.slot_table import SlotTable, table_rows
 from tabard_server.engine.slots.slotted_layers import add_slots, is_slottable
@@ -302,7 +302,7 @@ class Engine:
 
     def _fuse(self) -> int:
         """Let layers of the UNet that gain by it make what rows wear in their own product."""
-        from tabard_server.engine.slots.fused_kernel import multiply  # noqa: PLC0415 - Triton
+        from tabard_server.engine.slots.fused.kernel import multiply  # noqa: PLC0415 - Triton
 
         one = denoising(
             self._base,

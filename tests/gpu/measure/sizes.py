@@ -78,5 +78,5 @@ REHEARSAL = Sizes(
     steps=2,
     pictures=8,
     # Traces the same graphs, and compiles none: that takes a CPU minutes.
-    compiler="aot_eager",
+    compiler="eager",
 )

@@ -85,7 +85,7 @@ class WornRows:
 
 
 Fused = Callable[..., torch.Tensor]
-"""Makes a layer's product and what its rows wear in one call: `fused_layers.FusedCall`."""
+"""Makes a layer's product and what its rows wear in one call: `fused.choice.FusedCall`."""
 
 SCRATCH_BYTES_MAX = 96 << 20
 """For down and up factors that are not kept; a layer that needs more takes new memory."""

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import Any
 
-_KERNEL = "tabard_server.engine.slots.fused_kernel"
+_KERNEL = "tabard_server.engine.slots.fused.kernel"
 
 
 def interpreted_kernel() -> Any:

@@ -11,7 +11,7 @@ import torch
 import triton
 import triton.language as tl
 
-from tabard_server.engine.slots.fused_layers import Tiles
+from tabard_server.engine.slots.fused.choice import Tiles
 
 _RANKS_MIN = 16
 """The narrowest product that a tensor core makes; fewer ranks are filled up with zeros."""

@@ -66,7 +66,7 @@ TILES = (
 
 
 class Multiply(Protocol):
-    """The kernel; see `fused_kernel.multiply`."""
+    """The kernel; see `kernel.multiply`."""
 
     def __call__(
         self,

@@ -3,13 +3,19 @@
 
 from collections.abc import Callable
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
-from tabard_server.engine.slots.fused_layers import (
+from tabard_server.adapters.host_adapter import HostAdapter
+from tabard_server.engine.engine import Engine
+from tabard_server.engine.load_engine import EngineSettings, load_engine
+from tabard_server.engine.measures.passes import denoising
+from tabard_server.engine.row import Row
+from tabard_server.engine.slots.fused.choice import (
     TILES,
     TRIAL_SECONDS_MAX,
     TRIED_RANKS,
@@ -19,7 +25,11 @@ from tabard_server.engine.slots.fused_layers import (
 )
 from tabard_server.engine.slots.slotted_layers import add_slots, is_slottable
 from tabard_server.engine.slots.worn_rows import Binding
-from tests.server.engine.slots.worn_block import WornBlock
+from tests.bases import make_tiny_base, write_kohya_lora
+from tests.server.adapters.packing import pack_file
+from tests.server.drawings import row_spec
+from tests.server.engine.slots.fused.interpreted import interpreted_kernel
+from tests.server.engine.slots.fused.worn_block import WornBlock
 
 
 class Model(nn.Module):
@@ -146,3 +156,59 @@ def test_numbers_of_tiles_come_back() -> None:
     """A graph's node knows numbers only."""
     for tiles in TILES:
         assert Tiles.of(tiles.numbers()) == tiles
+
+
+@torch.inference_mode()
+def test_mixed_batch_draws_the_same(tmp_path: Path) -> None:
+    """Rows of an engine whose layers are all fused, beside the same rows of plain layers."""
+    base = make_tiny_base(tmp_path / "base")
+    engine = load_engine(EngineSettings(base=str(base), device="cpu", dtype="float32"))
+    kernel, calls = interpreted_kernel(), count()
+
+    def multiply(*arguments: Any, **worn: Any) -> torch.Tensor:
+        next(calls)
+        return kernel.multiply(*arguments, **worn)  # type: ignore[no-any-return]
+
+    adapters = _adapters(engine, tmp_path)
+    plain = _walk(engine, adapters)
+    one = denoising(engine._base, side=8, device=torch.device("cpu"), dtype=torch.float32)
+    fused_layers = fuse_where_it_pays(
+        engine._base.unet,
+        one.run,
+        rows=2,
+        is_compiled=False,
+        multiply=multiply,
+        seconds=lambda call: 1.0 if _is_plain(call) else 0.5,
+    )
+    fused = _walk(engine, adapters)
+    called = next(calls)
+    alone = _walk(engine, adapters[:1])
+
+    assert fused_layers > 20
+    assert called > fused_layers
+    assert next(calls) == called + 1, "a row alone called a kernel"
+    for ours, theirs in zip(fused, plain, strict=True):
+        assert (ours - theirs).abs().max() <= 1e-5 * theirs.abs().max()
+    assert alone[0].shape == plain[0].shape
+
+
+def _adapters(engine: Engine, folder: Path) -> list[HostAdapter]:
+    files = [
+        write_kohya_lora(Path(engine.source), folder / f"{seed}.safetensors", seed=seed, text=())
+        for seed in (1, 2)
+    ]
+    return [
+        pack_file(file, profile=engine.profile, folder=folder, dtype=torch.float32)
+        for file in files
+    ]
+
+
+def _walk(engine: Engine, adapters: list[HostAdapter]) -> list[torch.Tensor]:
+    specs = [row_spec(stack=((one, 0.8),), seed=seed) for seed, one in enumerate(adapters)]
+    rows = [row for row in engine.open_rows(specs) if isinstance(row, Row)]
+    for _ in range(2):
+        engine.step(rows)
+    found = [row.latents.clone() for row in rows]
+    for row in rows:
+        engine.close_row(row)
+    return found

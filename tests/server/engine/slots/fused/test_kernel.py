@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import torch
 
-from tabard_server.engine.slots.fused_layers import FusedCall, Tiles
-from tests.server.engine.slots.interpreted import interpreted_kernel
-from tests.server.engine.slots.worn_block import LAYERS, WornBlock
+from tabard_server.engine.slots.fused.choice import FusedCall, Tiles
+from tests.server.engine.slots.fused.interpreted import interpreted_kernel
+from tests.server.engine.slots.fused.worn_block import LAYERS, WornBlock
 
 TOLERANCE = 1e-6
 TILES = Tiles(pixels=16, outputs=32, inputs=16, warps=4, stages=1)
