@@ -54,7 +54,7 @@ TWO_AT_ONCE  := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: setup fmt lint types test page docs site deploy-check fleet oracle faults long reference ray capacity proto proto-check proto-promise demo wheel bench soak simulate interleave fuzz test-gpu clean help
+.PHONY: setup fmt lint types test page docs site deploy-check fleet oracle faults long reference ray capacity proto proto-check proto-promise demo wheel bench soak simulate interleave fuzz gpu-check gpu-bench clean help
 
 setup: $(SETUP_STAMP) ## create .venv from constraints.txt; does nothing when it is up to date
 
@@ -98,8 +98,12 @@ oracle: setup ## every sampler and stack of every family against diffusers alone
 faults: setup ## races and kills on a real S3 store: needs TABARD_TEST_S3, and Debian's Ceph for the kills
 	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m faults $(ARGS)
 
-test-gpu: setup ## the tests that need a CUDA device
-	$(OFFLINE) $(PYTEST) -m gpu $(ARGS)
+# These two need no setup: they run on any Python that has torch for its device, and say which packages it lacks.
+gpu-check: ## the tests that need a CUDA device, and a server on it; PYTHON is what they run on, five minutes at most
+	$(PYTHON) -m tests.gpu.check $(ARGS)
+
+gpu-bench: ## what a step, a swap and a server do on a GPU, into docs/benchmarks.md; likewise
+	$(PYTHON) -m tests.gpu.bench $(ARGS)
 
 soak: setup ## requests under load, ten times as many callers as places, then an hour of careless ones and a failing store; ARGS='--minutes 5'
 	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m soak
@@ -157,6 +161,8 @@ proto-promise: $(PROTO_STAMP) ## promise the API as it is now; a change that bre
 clean: ## remove the virtual environments, caches and outputs
 	rm -rf .venv .venv-demo .venv-proto .venv-ray .venv-site .venv-deploy .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	rm -rf build dist tabard-demo .long
+	rm -rf .venv .venv-demo .venv-proto .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf build dist tabard-demo .long .gpu
 	rm -rf $(PAGE_TOOLS)/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

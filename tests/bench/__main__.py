@@ -28,6 +28,7 @@ from tests.bench import (
     traffic,
 )
 from tests.bench.alone import DiffusersLoop
+from tests.bench.alternatives import table
 from tests.bench.costs import (
     door_cost,
     evaluation_cost,
@@ -55,6 +56,9 @@ def main() -> None:
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--compiled", action="store_true", help="run UNets as compiled graphs")
     parser.add_argument("--releases", type=int, default=scale.RELEASES)
+    parser.add_argument(
+        "--without", nargs="+", default=(), metavar="NAME", help="alternatives to leave out"
+    )
     chosen = parser.parse_args()
     chosen.rounds = max(ROUNDS_MIN, chosen.rounds)
     # Both sides get the threads that suit so small a base; more make diffusers slower, too.
@@ -168,6 +172,12 @@ def _start(chosen: argparse.Namespace) -> object:
     return measured
 
 
+def _alternatives(chosen: argparse.Namespace) -> object:
+    measured = table.run(rounds=chosen.rounds, without=chosen.without)
+    table.report(measured)
+    return measured
+
+
 def _images(chosen: argparse.Namespace) -> object:
     return bench_images(rounds=chosen.rounds)
 
@@ -249,6 +259,7 @@ _PARTS: dict[str, Callable[[argparse.Namespace], object]] = {
     "commands": _commands,
     "queue": _queue,
     "start": _start,
+    "alternatives": _alternatives,
     "identity": _identity,
     "doors": _doors,
     "evaluation": _evaluation,

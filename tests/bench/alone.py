@@ -21,14 +21,22 @@ Clock = Callable[[], float]
 class DiffusersLoop:
     """A pipeline of one's own that wears one adapter at a time."""
 
-    def __init__(self, base: Path, *, releases: Sequence[DemoRelease], steps: int = STEPS) -> None:
+    def __init__(
+        self,
+        base: Path,
+        *,
+        releases: Sequence[DemoRelease],
+        steps: int = STEPS,
+        device: str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
         """Load the base and every adapter."""
         self._steps = steps
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self._pipe = StableDiffusionPipeline.from_pretrained(
-                str(base), torch_dtype=torch.float32, safety_checker=None, local_files_only=True
-            )
+                str(base), torch_dtype=dtype, safety_checker=None, local_files_only=True
+            ).to(device)
         self._pipe.scheduler = DDIMScheduler.from_config(self._pipe.scheduler.config)
         self._pipe.set_progress_bar_config(disable=True)
         for release in releases:

@@ -18,11 +18,14 @@ from tabard_registry import BaseProfile, ModuleShape
 from tabard_registry.refs.digest import sha256_bytes
 from tabard_server.engine.slots.packed_weights import PackedWeights
 from tabard_server.engine.slots.slot_table import SlotTable, table_rows
-from tabard_server.engine.slots.slotted_layers import Binding, add_slots, is_slottable
+from tabard_server.engine.slots.slotted_layers import add_slots, is_slottable
+from tabard_server.engine.slots.worn_rows import Binding
 from tabard_server.engine_port.weights.unet_blocks import UNetBlocks
 
 RANK = 16
 LAYERS = 192
+POOLED_WIDTH = 1280
+"""Of what SDXL's UNet is told of the whole text."""
 COMPONENT = "unet"
 
 _NOISE_SIZE = 1 << 20

@@ -24,8 +24,9 @@ from tabard_registry import check
 from tabard_server.adapters.host_adapter import HostAdapter, PackedLayer, lay_out
 from tabard_server.engine.merged.merged_copy import MergedWeights
 from tabard_server.engine.slots.binding import COMPILED_RANK_BUCKETS, RANK_BUCKETS, bind_rows
+from tabard_server.engine.slots.fused.choice import fuse_where_it_pays
 from tabard_server.engine.slots.slot_table import Slot
-from tabard_server.engine.slots.slotted_layers import WornRows
+from tabard_server.engine.slots.worn_rows import WornRows
 from tabard_server.engine_port.weights.strength import BlockWeights
 from tabard_server.engine_port.weights.unet_blocks import UNetBlocks
 from tests.bench import full_size
@@ -44,13 +45,8 @@ def run(
     *, device: str = "cpu", rounds: int = ROUNDS, is_compiled: bool = False, size: str = "sd15"
 ) -> Numbers:
     """Measure a forward pass in every variant: medians of the rounds, ratios to the bare base."""
-    passes = _Passes(torch.device(device), is_compiled=is_compiled, config=SIZES[size])
-    seconds: dict[str, list[float]] = {name: [] for name in passes.variants}
-    for number in range(rounds + 1):
-        for name, variant in passes.variants.items():
-            taken = passes.time(variant)
-            if number:
-                seconds[name].append(taken)
+    passes = Passes(torch.device(device), is_compiled=is_compiled, config=SIZES[size])
+    seconds = passes.seconds(tuple(passes.variants), rounds=rounds)
     middle = {name: median(times) for name, times in seconds.items()}
     return {
         "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
@@ -93,12 +89,27 @@ def report(measured: Numbers) -> None:
     print(f"  a merge takes {measured['merge_seconds'] * 1e3:.1f} ms")
 
 
-class _Passes:
-    """The variants, ready to run."""
+class Passes:
+    """The variants, ready to run.
 
-    def __init__(self, device: torch.device, *, is_compiled: bool, config: dict[str, Any]) -> None:
+    Attributes:
+        variants: By name.
+        fused_layers: Layers that wear the fused kernel; none on a CPU.
+    """
+
+    def __init__(
+        self,
+        device: torch.device,
+        *,
+        is_compiled: bool,
+        config: dict[str, Any],
+        samples_per_row: int = 1,
+        compiler: str = "inductor",
+    ) -> None:
+        """Make the models and the adapters; rows are `ROWS`, of so many samples each."""
         dtype = torch.float16 if device.type == "cuda" else torch.float32
         self._device, self._dtype, self._is_compiled = device, dtype, is_compiled
+        self._compiler = compiler
         bare = full_size.new_unet(dtype=dtype, device=device, config=config)
         bare.to(memory_format=torch.channels_last)
         slotted = full_size.twin_of(bare, config=config)
@@ -107,20 +118,23 @@ class _Passes:
         self._slots, self._binding = full_size.slots_of(slotted, rank_total=rank_total)
         self._merged = MergedWeights({"unet": slotted}, device=device, bytes_max=None)
         self._held = self._slots.acquire(self._adapters)
-        self._turn = 0
+        self._turn, self._samples_per_row = 0, samples_per_row
+        samples = ROWS * samples_per_row
         blocks = len(UNetBlocks(name for name, _ in slotted.named_modules()).names)
         self._by_block: BlockWeights = tuple(0.8 + n / 100 for n in range(blocks + 1))
         generator = torch.Generator().manual_seed(1)
         side = config["sample_size"] if device.type == "cuda" else CPU_LATENT_SIDE
         width = config["cross_attention_dim"]
-        self._latents = torch.randn(ROWS, 4, side, side, generator=generator).to(device, dtype)
-        self._text = torch.randn(ROWS, 77, width, generator=generator).to(device, dtype)
+        self._latents = torch.randn(samples, 4, side, side, generator=generator).to(device, dtype)
+        self._text = torch.randn(samples, 77, width, generator=generator).to(device, dtype)
         self._added: dict[str, torch.Tensor] | None = None
         if "addition_embed_type" in config:
+            pooled = torch.randn(samples, full_size.POOLED_WIDTH, generator=generator)
             self._added = {
-                "text_embeds": torch.randn(ROWS, 1280, generator=generator).to(device, dtype),
-                "time_ids": torch.zeros(ROWS, 6, device=device, dtype=dtype),
+                "text_embeds": pooled.to(device, dtype),
+                "time_ids": torch.zeros(samples, 6, device=device, dtype=dtype),
             }
+        self.fused_layers = self._fuse(slotted, rows=ROWS) if device.type == "cuda" else 0
         self._bare, self._slotted = self._runner(bare), self._runner(slotted)
         self.variants: dict[str, Pass] = {
             "bare": lambda: self._run(self._bare),
@@ -132,6 +146,16 @@ class _Passes:
             "window": lambda: self._worn(self._held[:ROWS], worn=ROWS // 2),
             "merged": self._on_copy,
         }
+
+    def seconds(self, names: Sequence[str], *, rounds: int) -> dict[str, list[float]]:
+        """Time these variants in turns, after a first round that sets things up."""
+        found: dict[str, list[float]] = {name: [] for name in names}
+        for number in range(rounds + 1):
+            for name in names:
+                taken = self.time(self.variants[name])
+                if number:
+                    found[name].append(taken)
+        return found
 
     @torch.inference_mode()
     def time(self, variant: Pass) -> float:
@@ -150,6 +174,26 @@ class _Passes:
             for n in range(1, rounds + 1)
         )
 
+    @torch.inference_mode()
+    def _fuse(self, unet: UNet2DConditionModel, *, rows: int) -> int:
+        """Let layers wear the fused kernel where it is sooner, as an engine's start does."""
+        from tabard_server.engine.slots.fused.kernel import multiply  # noqa: PLC0415 - Triton
+
+        def one_row() -> None:
+            samples = slice(0, self._samples_per_row)
+            added = self._added and {name: one[samples] for name, one in self._added.items()}
+            timestep = torch.full((self._samples_per_row,), 500, device=self._device)
+            unet(
+                self._latents[samples],
+                timestep,
+                encoder_hidden_states=self._text[samples],
+                added_cond_kwargs=added,
+            )
+
+        return fuse_where_it_pays(
+            unet, one_row, rows=rows, is_compiled=self._is_compiled, multiply=multiply
+        )
+
     def _runner(self, unet: UNet2DConditionModel) -> Any:
         """Return what runs a UNet, as the server's denoiser does."""
 
@@ -165,11 +209,13 @@ class _Passes:
 
         if not self._is_compiled:
             return forward
-        mode = "reduce-overhead" if self._device.type == "cuda" else "default"
-        return torch.compile(forward, fullgraph=True, dynamic=False, mode=mode)
+        mode = "reduce-overhead" if self._device.type == "cuda" else None
+        return torch.compile(
+            forward, fullgraph=True, dynamic=False, mode=mode, backend=self._compiler
+        )
 
     def _run(self, runner: Any) -> None:
-        timestep = torch.full((ROWS,), 500, device=self._device)
+        timestep = torch.full((len(self._latents),), 500, device=self._device)
         runner(self._binding.worn, self._latents, timestep)
 
     def _worn(
@@ -178,7 +224,8 @@ class _Passes:
         bind_rows(
             self._binding,
             stacks=[[(slot, weights)] if n < worn else [] for n, slot in enumerate(slots)],
-            samples_per_row=1,
+            samples_per_row=self._samples_per_row,
+            may_fuse=True,
             device=self._device,
             dtype=self._dtype,
             is_everywhere=self._is_compiled,

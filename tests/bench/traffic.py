@@ -57,7 +57,7 @@ def run(*, rounds: int = ROUNDS, steps: int = 10, options: Sequence[str] = ()) -
                 client.publish(release.adapter, release.file, version="1.0.0", kind="lora")
                 client.promote(f"{release.adapter}@1.0.0", channel="stable")
             loop = DiffusersLoop(material / "base", releases=releases, steps=steps)
-            return _Contest(client, loop, releases=releases, steps=steps).run(rounds=rounds)
+            return Contest(client, loop, releases=releases, steps=steps).run(rounds=rounds)
 
 
 def report(measured: Numbers) -> None:
@@ -80,17 +80,24 @@ def report(measured: Numbers) -> None:
     print(f"  a newcomer's first step under full load: {steps_waited:.2f} step times (at most 2)")
 
 
-class _Contest:
+class Contest:
     """Both sides, and what they are asked for."""
 
     def __init__(
-        self, client: Client, loop: DiffusersLoop, *, releases: Sequence[DemoRelease], steps: int
+        self,
+        client: Client,
+        loop: DiffusersLoop,
+        *,
+        releases: Sequence[DemoRelease],
+        steps: int,
+        backlog: int = BACKLOG,
     ) -> None:
+        """Take both sides, and what was published."""
         self._client, self._loop, self._steps = client, loop, steps
         dice = random.Random(5)
         self._pictures = [
             Picture(prompt=one.prompt, adapter=one.adapter, seed=number)
-            for number, one in enumerate(dice.choices(releases, k=BACKLOG))
+            for number, one in enumerate(dice.choices(releases, k=backlog))
         ]
         self._gaps = [dice.expovariate(1.0) for _ in range(ARRIVALS)]
 
@@ -98,11 +105,10 @@ class _Contest:
         """Measure."""
         measured: dict[str, list[float]] = {}
         crowd, alone = self._pictures, [self._pictures[0]] * ALONE
-        self._loop.draw(crowd[0])
-        self._together(crowd[:CROWD], draw=self._draw)
+        self.warm_up()
         for _ in range(rounds):
-            measured.setdefault("backlog_tabard", []).append(self._together(crowd, draw=self._draw))
-            taken = self._in_turn(crowd, draw=self._loop.draw)
+            ours, taken = self.backlog()
+            measured.setdefault("backlog_tabard", []).append(ours)
             measured.setdefault("backlog_diffusers", []).append(taken)
             pace = taken / len(crowd) / LOAD
             for name, draw, at_once in (
@@ -114,8 +120,18 @@ class _Contest:
             measured.setdefault("alone_tabard", []).append(self._in_turn(alone, draw=self._draw))
             taken = self._in_turn(alone, draw=self._loop.draw)
             measured.setdefault("alone_diffusers", []).append(taken)
-            measured.setdefault("newcomer_steps", []).extend(self._newcomers())
+            measured.setdefault("newcomer_steps", []).extend(self.newcomers())
         return {"threads": torch.get_num_threads(), "steps": self._steps, **measured}
+
+    def warm_up(self) -> None:
+        """Let both sides draw, so that what they do once is behind them."""
+        self._loop.draw(self._pictures[0])
+        self._together(self._pictures[:CROWD], draw=self._draw)
+
+    def backlog(self) -> tuple[float, float]:
+        """Return the seconds of all pictures asked for at once: ours, then those of diffusers."""
+        ours = self._together(self._pictures, draw=self._draw)
+        return ours, self._in_turn(self._pictures, draw=self._loop.draw)
 
     def _draw(self, picture: Picture) -> None:
         self._client.generate(
@@ -154,13 +170,17 @@ class _Contest:
                 waiting.append(callers.submit(drawn, picture, due))
         return [one.result() for one in waiting]
 
-    def _newcomers(self) -> list[float]:
-        """Return how many step times a new request waits for its first step beside a full batch."""
+    def newcomers(self, *, steps: int = 100) -> list[float]:
+        """Return how many step times a new request waits for its first step beside a full batch.
+
+        Args:
+            steps: Of the pictures that are the batch.
+        """
         long = [replace(picture, seed=1000 + n) for n, picture in enumerate(self._pictures[:CROWD])]
         ticks: list[float] = []
 
         def fill(picture: Picture) -> None:
-            with closing(self._stream(picture, steps=100)) as job:
+            with closing(self._stream(picture, steps=steps)) as job:
                 for event in job:
                     if isinstance(event, Progress) and picture is long[0]:
                         ticks.append(time.perf_counter())

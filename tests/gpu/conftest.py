@@ -6,5 +6,7 @@ import torch
 
 
 @pytest.fixture(autouse=True)
-def _needs_cuda() -> None:
-    assert torch.cuda.is_available(), "these tests need a CUDA device; run `make test` without one"
+def _needs_cuda(request: pytest.FixtureRequest) -> None:
+    if request.node.get_closest_marker("gpu") is not None:
+        is_here = torch.cuda.is_available()
+        assert is_here, "these tests need a CUDA device; run `make test` without one"

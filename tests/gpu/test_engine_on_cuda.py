@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The engine on a CUDA device: the same promises as on the CPU. Run with `make test-gpu`."""
+"""The engine on a CUDA device: the same promises as on the CPU. Run with `make gpu-check`."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path

@@ -28,7 +28,7 @@ from tabard_server.engine.slots.binding import (
     bind_rows,
     bucket,
 )
-from tabard_server.engine.slots.slotted_layers import Binding, WornRows
+from tabard_server.engine.slots.worn_rows import Binding, WornRows
 from tabard_server.engine.text.told import Telling, ToldBatches
 from tabard_server.engine_port.costs import Compiled
 from tabard_server.engine_port.errors import no_merged_copy
@@ -256,6 +256,9 @@ class Denoiser:
             device=self._device,
             dtype=self._dtype,
             is_everywhere=is_fixed,
+            # A row alone may be one whose bytes are promised, and what is fused is measured anew
+            # at every start.
+            may_fuse=len(rows) > 1,
             rank_buckets=COMPILED_RANK_BUCKETS if is_fixed else RANK_BUCKETS,
         )
         return self.binding.worn

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -22,6 +21,7 @@ from tabard_server.engine.compiled.libraries import libraries_of
 from tabard_server.engine.denoiser import Denoiser
 from tabard_server.engine.measures.calibration import measure_passes, measure_work
 from tabard_server.engine.measures.dry_run import DryRuns
+from tabard_server.engine.measures.passes import denoising
 from tabard_server.engine.measures.stopwatch import Stopwatch
 from tabard_server.engine.merged.merged_copy import MergedWeights
 from tabard_server.engine.out_of_memory import translating_out_of_memory
@@ -32,9 +32,11 @@ from tabard_server.engine.sampling.pass_courses import PassCourses, moves_alone
 from tabard_server.engine.sampling.readback import Readback
 from tabard_server.engine.sampling.sampler_prototypes import SamplerPrototypes
 from tabard_server.engine.sampling.vae import LatentSpace
+from tabard_server.engine.slots.fused.choice import fuse_where_it_pays
 from tabard_server.engine.slots.packed_weights import PackedWeights, can_pack
 from tabard_server.engine.slots.slot_table import SlotTable, table_rows
-from tabard_server.engine.slots.slotted_layers import Binding, add_slots, is_slottable
+from tabard_server.engine.slots.slotted_layers import add_slots, is_slottable
+from tabard_server.engine.slots.worn_rows import Binding
 from tabard_server.engine.text.prompt_reader import PromptReader
 from tabard_server.engine_port.base_facts import NUMERICS, BaseFacts
 from tabard_server.engine_port.costs import COMPILED_BYTES_MAX, Compiled, Costs, TextCounts
@@ -44,7 +46,7 @@ from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.samplers import resolve_sampler
 from tabard_server.engine_port.stack import Resident, StackKey
 from tabard_server.engine_port.weights.unet_blocks import UNetBlocks
-from tabard_server.engine_port.work import Work
+from tabard_server.engine_port.work import GUIDED_SAMPLES, Work
 
 _LIBRARIES = ("diffusers", "peft", "torch", "transformers")
 
@@ -59,6 +61,7 @@ class Engine:
         slots: What lies on the device.
         can_merge: Whether there may be a merged copy.
         facts: What the base can draw.
+        fused_layers: Layers that make what rows wear in their own product; none on a CPU.
     """
 
     def __init__(
@@ -132,7 +135,7 @@ class Engine:
             ),
             stopwatch=self._stopwatch,
         )
-        self.can_merge = can_merge
+        self.can_merge, self._is_compiled, self.fused_layers = can_merge, is_compiled, 0
         self.facts = self._say_facts()
 
     @property
@@ -202,6 +205,8 @@ class Engine:
         if self.plan is not None and self._device.type == "cuda":
             passes = measure_passes(self._base, device=self._device)
             self.plan = self.plan.measured(passes, size=self._stopwatch.work.native)
+        if self._device.type == "cuda":
+            self.fused_layers = self._fuse()
         side = self._base.native_pixels // self._base.latent_factor
         self._denoiser.warm(
             (side, side),
@@ -341,6 +346,26 @@ class Engine:
             if is_slottable(module)
         }
         return SlotTable(layers, rank_rows=rank_rows)
+
+    def _fuse(self) -> int:
+        """Let layers of the UNet that gain by it make what rows wear in their own product."""
+        from tabard_server.engine.slots.fused.kernel import multiply  # noqa: PLC0415 - Triton
+
+        one = denoising(
+            self._base,
+            side=self.facts.native_width // self.facts.latent_factor,
+            device=self._device,
+            dtype=self._dtype,
+            samples=GUIDED_SAMPLES,
+        )
+        rows = ROWS_PER_STEP if self.plan is None else self.plan.rows_per_step
+        return fuse_where_it_pays(
+            self._base.unet,
+            one.run,
+            rows=rows,
+            is_compiled=self._is_compiled,
+            multiply=multiply,
+        )
 
     def _free_memory(self) -> None:
         """Let go of what can be made again."""

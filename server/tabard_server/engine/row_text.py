@@ -16,7 +16,7 @@ from tabard_server.engine.base.loading import Base
 from tabard_server.engine.merged.merged_copy import MergedWeights
 from tabard_server.engine.slots.binding import bind_rows
 from tabard_server.engine.slots.slot_table import Slot
-from tabard_server.engine.slots.slotted_layers import Binding
+from tabard_server.engine.slots.worn_rows import Binding
 from tabard_server.engine.text.conditioning import (
     Conditioner,
     Conditioning,

@@ -15,7 +15,8 @@ from tabard_server.engine.compiled.graph import PassShape
 from tabard_server.engine.engine import Engine
 from tabard_server.engine.load_engine import EngineSettings, load_engine
 from tabard_server.engine.row import Row
-from tabard_server.engine.slots.slotted_layers import KEPT_BATCHES, make_tables
+from tabard_server.engine.slots.slotted_layers import make_tables
+from tabard_server.engine.slots.worn_rows import KEPT_BATCHES
 from tabard_server.engine_port.row_spec import RowSpec
 from tests.server.drawings import row_spec
 

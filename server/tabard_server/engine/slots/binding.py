@@ -14,7 +14,7 @@ import torch
 from tabard_server.adapters.host_adapter import MAGNITUDE_ROWS, wide
 from tabard_server.engine.sending import send
 from tabard_server.engine.slots.slot_table import Slot
-from tabard_server.engine.slots.slotted_layers import (
+from tabard_server.engine.slots.worn_rows import (
     KEPT_BATCHES,
     SCRATCH_BYTES_MAX,
     Binding,
@@ -50,6 +50,7 @@ def bind_rows(
     is_everywhere: bool = False,
     rank_buckets: Sequence[int] = RANK_BUCKETS,
     gathered_bytes_max: int = GATHERED_BYTES_MAX,
+    may_fuse: bool = False,
 ) -> None:
     """Bind rows to what they wear until the binding is cleared.
 
@@ -69,6 +70,7 @@ def bind_rows(
             to which a swap is then no new graph.
         rank_buckets: Sizes that the rank axis is padded to.
         gathered_bytes_max: Bytes that may be kept for batches that step again, and for scratch.
+        may_fuse: Whether layers may make product and delta in one kernel.
     """
     if not is_everywhere and _wear_one_set(stacks):
         # Rows that wear the same adapters are one row of more samples: gathered once, larger
@@ -78,7 +80,7 @@ def bind_rows(
         samples_per_row, stacks = samples_per_row * len(stacks), stacks[:1]
     else:
         weighed = []
-    key = (_key(weighed or stacks), samples_per_row, is_everywhere)
+    key = (_key(weighed or stacks), samples_per_row, is_everywhere, may_fuse)
     if key in binding.kept:
         binding.wear(binding.kept[key], key=key)
         return
@@ -100,6 +102,7 @@ def bind_rows(
         scaling=_scaling(
             stacks, ranks=size, device=device, dtype=dtype, is_everywhere=is_everywhere
         ),
+        may_fuse=may_fuse and not weighed,
         room_bytes=max(0, gathered_bytes_max - SCRATCH_BYTES_MAX) // KEPT_BATCHES,
     )
     binding.wear(worn, key=key)

@@ -7,9 +7,9 @@ of the batch gathers, and with which weight. Row 0 of every table is zero and pa
 Knows nothing of adapters, slots or samplers.
 """
 
-from collections import OrderedDict
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import torch
 from torch import nn
@@ -17,122 +17,16 @@ from torch.nn import functional
 
 from tabard_server.engine.slots.magnitudes import excesses
 from tabard_server.engine.slots.packed_weights import PackedWeights, convolve
+from tabard_server.engine.slots.worn_rows import (
+    SCRATCH_BYTES_MAX,
+    Binding,
+    Fused,
+    Gathered,
+    Scaling,
+    WornRows,
+)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scaling:
-    """Which magnitudes each row of the next forward pass wears.
-
-    Attributes:
-        index: Rank rows that hold them, `[rows * 3 * K]`, int64, on the device; row 0: none. By
-            block `[B, rows * 3 * K]`.
-        weight: Weights of their adapters, `[rows, K, 1]`, in at least float32; by block
-            `[B, rows, K, 1]`.
-        share: One where a rank row is scaled by a magnitude and those after it, `[rows, R, K]`.
-        outputs: `id()`s of the layers whose outputs any of them scales; None: of all.
-        inputs: `id()`s of the layers whose inputs any of them scales; None: of all.
-    """
-
-    index: torch.Tensor
-    weight: torch.Tensor
-    share: torch.Tensor
-    outputs: AbstractSet[int] | None
-    inputs: AbstractSet[int] | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Gathered:
-    """What the rows of a batch wear in one layer.
-
-    Attributes:
-        down: `[rows, R, in * kernel]`.
-        up: `[rows, R, out]`, weights and magnitudes folded in.
-        inputs: How far beyond 1 each row scales its inputs, `[rows, in]`; None: not at all.
-        outputs: How far beyond 1 each row scales its base outputs, `[rows, out]`; None: likewise.
-        between: Weights of what the down factor gives, `[parts, 1, R]`, where one row of factors is
-            for several parts of the batch; None: they are in `up`.
-    """
-
-    down: torch.Tensor
-    up: torch.Tensor
-    inputs: torch.Tensor | None = None
-    outputs: torch.Tensor | None = None
-    between: torch.Tensor | None = None
-
-    @property
-    def is_scaled(self) -> bool:
-        """Say whether a magnitude changes the base product itself."""
-        return self.inputs is not None or self.outputs is not None
-
-    def add(self, base: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
-        """Add what adapters give to `base [rows, n, out]`, in place, from `hidden [rows, n, R]`."""
-        if self.between is not None:
-            hidden.view(len(self.between), -1, hidden.shape[2]).mul_(self.between)
-        # Into the base's own output, which nobody else has seen: a copy less.
-        return base.baddbmm_(hidden, self.up)
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class WornRows:
-    """Which rank rows each row of a batch gathers, and what layers have gathered already.
-
-    A batch that steps again finds its factors where it left them; a compiled model gathers anew,
-    for its graph holds no memory of another pass.
-
-    Attributes:
-        index: Rank rows, shape `[rows, R]`, int64, on the device.
-        weight: Their weights, shape `[rows, R, 1]`, model dtype; where any row has other weights
-            in other blocks of the component `[B, rows, R, 1]`.
-        samples_per_row: Adjacent samples that share a row's adapters (2 with guidance).
-        is_weighed_between: `index` has one row for all, and `weight` one for each part of them.
-        active: `id()`s of the layers that any adapter of the batch changes; None: all.
-        scaling: Magnitudes; None when no row wears any.
-        room_bytes: What may be kept of gathered factors; layers that come late do without.
-        gathered: By `id()` of the layer.
-    """
-
-    index: torch.Tensor
-    weight: torch.Tensor
-    samples_per_row: int
-    active: AbstractSet[int] | None
-    is_weighed_between: bool = False
-    scaling: Scaling | None = None
-    room_bytes: int = 0
-    gathered: dict[int, _Gathered] = field(default_factory=dict)
-
-
-SCRATCH_BYTES_MAX = 96 << 20
-"""For down and up factors that are not kept; a layer that needs more takes new memory."""
-KEPT_BATCHES = 3
-"""Batches that take turns and find what they gathered: two of one size, and one of another."""
-
-
-class Binding:
-    """What the layers of one component wear in the next forward pass.
-
-    Attributes:
-        worn: None: the bare base.
-        kept: What was worn lately, by a key that says of whom; the last one last.
-        scratch: Where layers gather what is not kept, one after the other; by what for.
-    """
-
-    __slots__ = ("kept", "scratch", "worn")
-
-    def __init__(self) -> None:
-        self.worn: WornRows | None = None
-        self.kept: OrderedDict[object, WornRows] = OrderedDict()
-        self.scratch: dict[str, torch.Tensor] = {}
-
-    def wear(self, worn: WornRows, *, key: object) -> None:
-        """Wear these rank rows in every forward pass until `clear`."""
-        self.worn = self.kept[key] = worn
-        self.kept.move_to_end(key)
-        while len(self.kept) > KEPT_BATCHES:
-            self.kept.popitem(last=False)
-
-    def clear(self) -> None:
-        """Go back to the bare base."""
-        self.worn = None
+_NEVER: Mapping[int, Fused] = MappingProxyType({})
 
 
 class SlottedLinear(nn.Linear):
@@ -142,9 +36,14 @@ class SlottedLinear(nn.Linear):
     slot_up: torch.Tensor
     slot_binding: Binding
     slot_block: int
+    slot_fused: Mapping[int, Fused]
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         """Return `x W^T + b` plus each row's delta; shape `[batch, …, in] -> [batch, …, out]`."""
+        fused = _fused_by(self)
+        if fused is not None:
+            x = input.reshape(_rows_of(self), -1, input.shape[-1])
+            return _multiply(self, x, fused).view(*input.shape[:-1], -1)
         worn = _worn_by(self)
         if worn is None:
             return functional.linear(input, self.weight, self.bias)
@@ -165,6 +64,7 @@ class SlottedConv2d(nn.Conv2d):
     slot_up: torch.Tensor
     slot_binding: Binding
     slot_block: int
+    slot_fused: Mapping[int, Fused]
     slot_packed: PackedWeights | None
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
@@ -172,6 +72,11 @@ class SlottedConv2d(nn.Conv2d):
 
         The up factor is a 1x1 convolution: one product per row over all its pixels.
         """
+        fused = _fused_by(self)
+        if fused is not None:
+            batch, _, height, width = input.shape
+            found = _multiply(self, _pixels(input, rows=_rows_of(self)), fused)
+            return found.view(batch, height, width, -1).permute(0, 3, 1, 2)
         worn = _worn_by(self)
         if worn is None:
             return super().forward(input)
@@ -186,6 +91,11 @@ class SlottedConv2d(nn.Conv2d):
         batch, outputs, height, width = output.shape
         changed = worn.add(base, hidden).view(batch, height, width, outputs)
         return changed.permute(0, 3, 1, 2)
+
+    @property
+    def is_product(self) -> bool:
+        """Say whether it is a product over channels, pixel by pixel."""
+        return self.kernel_size == (1, 1) and self.stride == (1, 1) and self.padding == (0, 0)
 
     def _conv_forward(
         self, input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
@@ -203,7 +113,7 @@ class SlottedConv2d(nn.Conv2d):
         A row is a group of one grouped convolution; without a kernel it is one product.
         """
         rows, ranks, _ = down.shape
-        if self.kernel_size == (1, 1) and self.stride == (1, 1) and self.padding == (0, 0):
+        if self.is_product:
             return torch.bmm(_pixels(input, rows=rows), down.transpose(1, 2))
         batch, channels, height, width = input.shape
         samples = batch // rows
@@ -263,6 +173,7 @@ def add_slots(
         module.register_buffer(name, zeros, persistent=False)
     module.slot_binding = binding
     module.slot_block = block
+    module.slot_fused = _NEVER
     if isinstance(module, SlottedConv2d):
         module.slot_packed = packed
     if has_tables:
@@ -280,7 +191,7 @@ def make_tables(layer: SlottedLayer) -> None:
                 setattr(layer, name, torch.zeros_like(table, memory_format=torch.contiguous_format))
 
 
-def _worn_by(layer: SlottedLayer) -> _Gathered | None:
+def _worn_by(layer: SlottedLayer) -> Gathered | None:
     """Return what the rows of this pass wear in a layer; None when that is nothing."""
     worn = layer.slot_binding.worn
     if worn is None or not _is_among(layer, worn.active):
@@ -299,13 +210,47 @@ def _worn_by(layer: SlottedLayer) -> _Gathered | None:
     return found
 
 
+def _fused_by(layer: SlottedLayer) -> Fused | None:
+    """Return the kernel for what the rows of this pass wear in a layer; None: plain calls."""
+    worn = layer.slot_binding.worn
+    if worn is None or not worn.may_fuse or not _is_among(layer, worn.active):
+        return None
+    scaling = worn.scaling
+    if scaling is not None and (
+        _is_among(layer, scaling.outputs) or _is_among(layer, scaling.inputs)
+    ):
+        return None
+    return layer.slot_fused.get(worn.index.shape[1])
+
+
+def _rows_of(layer: SlottedLayer) -> int:
+    worn = layer.slot_binding.worn
+    assert worn is not None
+    return worn.index.shape[0]
+
+
+def _multiply(layer: SlottedLayer, x: torch.Tensor, fused: Fused) -> torch.Tensor:
+    """Call a layer's kernel: `[rows, pixels, in]` to `[rows, pixels, out]`."""
+    worn = layer.slot_binding.worn
+    assert worn is not None
+    return fused(
+        x.contiguous(),
+        layer.weight.view(layer.weight.shape[0], -1),
+        layer.bias,
+        down=layer.slot_down,
+        up=layer.slot_up,
+        index=worn.index,
+        strength=_of_block(worn.weight, layer, dimensions=3),
+    )
+
+
 def _is_among(layer: SlottedLayer, layers: AbstractSet[int] | None) -> bool:
     return layers is None or id(layer) in layers
 
 
 def _gather(
     layer: SlottedLayer, worn: WornRows, *, scratch: dict[str, torch.Tensor] | None = None
-) -> _Gathered:
+) -> Gathered:
     """Gather each row's rank rows, and fold weights and magnitudes into the small factors.
 
     Args:
@@ -318,7 +263,7 @@ def _gather(
     up = _take(layer.slot_up, worn.index, out=_room(scratch, "up", layer.slot_up, worn))
     weight = _of_block(worn.weight, layer, dimensions=3)
     if worn.is_weighed_between:
-        return _Gathered(down=down, up=up, between=weight.transpose(1, 2))
+        return Gathered(down=down, up=up, between=weight.transpose(1, 2))
     up = up.mul_(weight)
     scaling = worn.scaling
     inputs = outputs = None
@@ -331,7 +276,7 @@ def _gather(
         area = down.shape[2] // channels
         by_column = torch.bmm(scaling.share, beyond).repeat_interleave(area, 2)
         down, inputs = torch.addcmul(down, down, by_column), beyond[:, 0]
-    return _Gathered(down=down, up=up, inputs=inputs, outputs=outputs)
+    return Gathered(down=down, up=up, inputs=inputs, outputs=outputs)
 
 
 def _pixels(images: torch.Tensor, *, rows: int) -> torch.Tensor:

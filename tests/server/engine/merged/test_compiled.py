@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from tabard_server.engine.merged.merged_copy import MergedWeights
-from tabard_server.engine.slots.slotted_layers import Binding, add_slots
+from tabard_server.engine.slots.slotted_layers import add_slots
+from tabard_server.engine.slots.worn_rows import Binding
 from tests.server.engine.merged.random_changes import adapter, copy_of, dense, pair
 
 

@@ -11,7 +11,8 @@ from torch import nn
 from tabard_server.adapters.host_adapter import HostAdapter, PackedLayer, lay_out
 from tabard_server.engine.slots.binding import bind_rows
 from tabard_server.engine.slots.slot_table import SlotTable
-from tabard_server.engine.slots.slotted_layers import Binding, add_slots
+from tabard_server.engine.slots.slotted_layers import add_slots
+from tabard_server.engine.slots.worn_rows import Binding
 from tabard_server.engine_port.weights.strength import BlockWeights
 
 KEY = ("unet", "layer")

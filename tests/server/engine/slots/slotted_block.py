@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from tabard_server.adapters.host_adapter import HostAdapter, PackedLayer, lay_out
-from tabard_server.engine.slots.slotted_layers import Binding, SlottedLayer, add_slots
+from tabard_server.engine.slots.slotted_layers import SlottedLayer, add_slots
+from tabard_server.engine.slots.worn_rows import Binding
 
 RANK_ROWS = 41
 

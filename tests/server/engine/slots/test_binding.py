@@ -11,7 +11,7 @@ from tabard_server.adapters.host_adapter import HostAdapter
 from tabard_server.engine.slots import slotted_layers
 from tabard_server.engine.slots.binding import GATHERED_BYTES_MAX, SlotStack, bind_rows, bucket
 from tabard_server.engine.slots.slot_table import SlotTable
-from tabard_server.engine.slots.slotted_layers import Binding
+from tabard_server.engine.slots.worn_rows import Binding
 from tests.server.engine.slots.slotted_block import RANK_ROWS, Block, adapter_for, slotted
 
 

@@ -10,7 +10,8 @@ from torch import nn
 from tabard_server.adapters.host_adapter import HostAdapter, PackedLayer, lay_out
 from tabard_server.engine.slots.filling import Ways, empty_layers, fill_layers
 from tabard_server.engine.slots.magnitudes import MagnitudeCache, measure
-from tabard_server.engine.slots.slotted_layers import Binding, SlottedLayer, add_slots
+from tabard_server.engine.slots.slotted_layers import SlottedLayer, add_slots
+from tabard_server.engine.slots.worn_rows import Binding
 
 KEY = ("unet", "one")
 ROWS = 12

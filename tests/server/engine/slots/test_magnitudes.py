@@ -9,7 +9,8 @@ from tabard_server.adapters.host_adapter import PackedLayer, lay_out
 from tabard_server.engine.slots import magnitudes
 from tabard_server.engine.slots.magnitudes import MagnitudeCache, excesses, measure, squares
 from tabard_server.engine.slots.slot_table import SlotTable
-from tabard_server.engine.slots.slotted_layers import Binding, add_slots
+from tabard_server.engine.slots.slotted_layers import add_slots
+from tabard_server.engine.slots.worn_rows import Binding
 
 
 def test_small_scales_survive_float16() -> None:

@@ -15,7 +15,8 @@ from tabard_server.engine.slots import packed_weights
 from tabard_server.engine.slots.binding import bind_rows
 from tabard_server.engine.slots.packed_weights import PackedWeights, can_pack, packable_bytes
 from tabard_server.engine.slots.slot_table import SlotTable
-from tabard_server.engine.slots.slotted_layers import Binding, add_slots
+from tabard_server.engine.slots.slotted_layers import add_slots
+from tabard_server.engine.slots.worn_rows import Binding
 
 CPU = torch.device("cpu")
 KINDS: dict[str, Callable[[], nn.Conv2d]] = {

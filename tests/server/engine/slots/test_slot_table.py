@@ -12,7 +12,8 @@ from torch import nn
 from tabard_server.adapters.host_adapter import HostAdapter, PackedLayer, lay_out
 from tabard_server.engine.slots import slot_table
 from tabard_server.engine.slots.slot_table import SlotTable, table_rows
-from tabard_server.engine.slots.slotted_layers import Binding, SlottedLayer, add_slots
+from tabard_server.engine.slots.slotted_layers import SlottedLayer, add_slots
+from tabard_server.engine.slots.worn_rows import Binding
 from tabard_server.engine_port.errors import AdapterMismatch, SlotsExhausted
 from tests.server.engine.slots.slotted_block import RANK_ROWS, Block, adapter_for, slotted
 

@@ -27,16 +27,18 @@ TORCH_THREADS = 1
 
 
 @contextmanager
-def running_server(folder: Path, *, command: Sequence[str] = TABARD_SERVE) -> Iterator[str]:
+def running_server(
+    folder: Path, *, command: Sequence[str] = TABARD_SERVE, base: str = "demo"
+) -> Iterator[str]:
     """Start `tabard serve` on the folder's registry and give its address; stop it at the end.
 
-    `command` is what to run instead, with the same options appended.
+    `command` is what to run instead, with the same options appended; `base` is what it serves.
 
     Raises:
         Unavailable: The server ended, or made no progress before it listened.
     """
     with (folder / names.SERVER_LOG).open("ab") as log:
-        process = _start(command, folder=folder, log=log)
+        process = _start(command, base=base, folder=folder, log=log)
         try:
             yield _wait_until_ready(process, folder / names.READY_FILE)
         finally:
@@ -58,8 +60,10 @@ def environment() -> dict[str, str]:
     return {key: one for key, one in os.environ.items() if not key.startswith("TABARD_")}
 
 
-def _start(command: Sequence[str], *, folder: Path, log: BinaryIO) -> subprocess.Popen[bytes]:
-    options = ["--base", "demo", "--registry", (folder / names.REGISTRY).as_uri()]
+def _start(
+    command: Sequence[str], *, base: str, folder: Path, log: BinaryIO
+) -> subprocess.Popen[bytes]:
+    options = ["--base", base, "--registry", (folder / names.REGISTRY).as_uri()]
     options += ["--listen", "127.0.0.1:0", "--metrics-listen", ""]
     options += ["--ready-file", str(folder / names.READY_FILE)]
     # The demo base is so small that a second thread costs more in waiting than it gives.

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table of alternatives on a toy UNet: who is here is compared, who is not is named."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.bench.alternatives import pictures, table
+from tests.bench.alternatives.ways import WAYS, Way, new_scene
+from tests.gpu.measure.sizes import TINY
+
+COMPILED = "diffusers, compiled"
+
+
+def test_tabard_predicts_what_diffusers_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Bare, each sample another adapter, and merged; every way has its row."""
+    scene = new_scene(tmp_path, config=TINY, side=16)
+
+    found = table.measure(scene, rounds=1, without=(COMPILED,))
+    table.report({**found, "pictures": {"state": "not installed"}})
+
+    for way in WAYS:
+        one = found["ways"][way.name]
+        assert one["state"] or one["difference"] < 1e-4, way.name
+    assert not any(found["ways"][way.name]["state"] for way in WAYS if "Tabard" in way.name)
+    said = capsys.readouterr().out
+    assert all(way.name in said for way in WAYS)
+    assert f"{COMPILED:38}  left out" in said
+
+
+def test_adapters_change_the_prediction(tmp_path: Path) -> None:
+    """What a way is compared with is not what the bare base says."""
+    scene = new_scene(tmp_path, config=TINY, side=16)
+
+    found = table.references(scene)
+
+    for worn in ("one", "rows"):
+        assert (found[worn] - found[""]).abs().max() > 0.01 * found[""].abs().max()
+
+
+def test_missing_package_is_named() -> None:
+    """Its row says how to get it."""
+    way = Way(name="x", prepare=lambda scene: lambda: scene.inputs[0], needs=("no_such_package",))
+
+    assert table._state(way, without=()) == "not installed: pip install no_such_package"
+
+
+def test_missing_program_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """So is that of pictures."""
+    pictures.report({"state": "not installed: x"})
+
+    assert f"{pictures.NAME:38}  not installed: x" in capsys.readouterr().out

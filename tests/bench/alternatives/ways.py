@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ways to run one UNet on a CPU: what a user would pick instead, and Tabard's own.
+
+In: a UNet of diffusers and what it is given. Out: for each way a call that gives its prediction.
+All get one thread. A way whose package is not here says so by its name, and nothing is skipped.
+"""
+
+import importlib.util
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import UNet2DConditionModel
+from torch import nn
+
+from tabard_server.adapters.host_adapter import HostAdapter, PackedLayer, lay_out
+from tabard_server.engine.merged.merged_copy import MergedWeights
+from tabard_server.engine.slots.binding import bind_rows
+from tabard_server.engine.slots.packed_weights import PackedWeights
+from tests.bench import full_size
+
+CPU = torch.device("cpu")
+WEIGHT = 0.8
+SAMPLES = 2
+
+Predict = Callable[[], torch.Tensor]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """One UNet, and what every way is given.
+
+    Attributes:
+        config: Of the UNet.
+        unet: As diffusers makes it, in float32, its weights as they are stored.
+        inputs: Samples, timesteps and text, by position.
+        folder: For files of a way.
+    """
+
+    config: Mapping[str, Any]
+    unet: UNet2DConditionModel
+    inputs: tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+    folder: Path
+
+    def twin(self) -> UNet2DConditionModel:
+        """Return another model around the same weights, as far as nobody lays them out anew."""
+        return full_size.twin_of(self.unet, config=dict(self.config))
+
+    def adapters(self) -> list[HostAdapter]:
+        """Return an adapter of the transformer layers for each sample."""
+        profile = full_size.profile_of(self.unet)
+        return [_adapter(profile, seed=seed) for seed in range(SAMPLES)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """One way.
+
+    Attributes:
+        name: What the table calls it.
+        prepare: Makes the call.
+        needs: Packages that Tabard does not have.
+        wears: Whether its samples wear an adapter each (`rows`), one for all (`one`) or none.
+    """
+
+    name: str
+    prepare: Callable[[Scene], Predict]
+    needs: tuple[str, ...] = ()
+    wears: str = ""
+
+    def lacks(self) -> list[str]:
+        """Return which of its packages are not installed."""
+        return [name for name in self.needs if importlib.util.find_spec(name) is None]
+
+
+def new_scene(folder: Path, *, config: Mapping[str, Any], side: int) -> Scene:
+    """Make a UNet of random weights and inputs for it; `side` of the latents."""
+    generator = torch.Generator().manual_seed(1)
+    unet = full_size.new_unet(dtype=torch.float32, device=CPU, config=dict(config))
+    _let_through(unet, generator)
+    text = torch.randn(SAMPLES, 77, config["cross_attention_dim"], generator=generator)
+    return Scene(
+        config=config,
+        unet=unet,
+        inputs=(
+            torch.randn(SAMPLES, 4, side, side, generator=generator),
+            torch.full((SAMPLES,), 500),
+            text,
+        ),
+        folder=folder,
+    )
+
+
+def references(scene: Scene) -> dict[str, torch.Tensor]:
+    """Return what diffusers alone predicts, by what samples wear: W + weight * B A, in float32."""
+    found = {"": _eager(scene)()}
+    worn = [_merged_by_hand(scene, adapter) for adapter in scene.adapters()]
+    found["one"] = worn[0]
+    found["rows"] = torch.stack([one[sample] for sample, one in enumerate(worn)])
+    return found
+
+
+def _let_through(unet: nn.Module, generator: torch.Generator) -> None:
+    """Scale weights so that what comes in is seen in what comes out, as of a model that learnt."""
+    for module in unet.modules():
+        if isinstance(module, nn.Linear | nn.Conv2d):
+            module.weight.normal_(0, module.weight[0].numel() ** -0.5, generator=generator)
+        elif isinstance(module, nn.GroupNorm | nn.LayerNorm):
+            nn.init.ones_(module.weight)
+
+
+class _Plain(nn.Module):
+    """A UNet that takes and gives tensors alone, for those who trace it."""
+
+    def __init__(self, unet: UNet2DConditionModel) -> None:
+        super().__init__()
+        self.unet = unet
+        self.eval()
+
+    def forward(
+        self, sample: torch.Tensor, timestep: torch.Tensor, text: torch.Tensor
+    ) -> torch.Tensor:
+        found: torch.Tensor = self.unet(
+            sample, timestep, encoder_hidden_states=text, return_dict=False
+        )[0]
+        return found
+
+
+def _eager(scene: Scene) -> Predict:
+    return _calling(_Plain(scene.twin()), scene)
+
+
+def _channels_last(scene: Scene) -> Predict:
+    return _calling(_Plain(scene.twin().to(memory_format=torch.channels_last)), scene)
+
+
+def _compiled(scene: Scene) -> Predict:
+    unet = scene.twin().to(memory_format=torch.channels_last)
+    return _calling(torch.compile(_Plain(unet), fullgraph=True, dynamic=False), scene)
+
+
+def _openvino(scene: Scene) -> Predict:
+    import openvino  # noqa: PLC0415 - optional
+
+    with torch.inference_mode():
+        model = openvino.convert_model(_Plain(scene.twin()), example_input=scene.inputs)
+    model.reshape({n: list(one.shape) for n, one in enumerate(scene.inputs)})
+    options = {
+        "INFERENCE_NUM_THREADS": 1,
+        "INFERENCE_PRECISION_HINT": "f32",
+        "PERFORMANCE_HINT": "LATENCY",
+    }
+    compiled = openvino.Core().compile_model(model, "CPU", options)
+    arrays = [one.numpy() for one in scene.inputs]
+    return lambda: torch.from_numpy(compiled(arrays)[0].copy())
+
+
+def _onnxruntime(scene: Scene) -> Predict:
+    import onnxruntime  # noqa: PLC0415 - optional
+
+    file = scene.folder / "unet.onnx"
+    torch.onnx.export(
+        _Plain(scene.twin()),
+        scene.inputs,
+        file,
+        dynamo=True,
+        external_data=True,
+        input_names=["sample", "timestep", "text"],
+        verbose=False,
+    )
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    names = [one.name for one in session.get_inputs()]
+    arrays = {name: one.numpy() for name, one in zip(names, scene.inputs, strict=True)}
+    return lambda: torch.from_numpy(session.run(None, arrays)[0])
+
+
+def _tabard_bare(scene: Scene) -> Predict:
+    unet = scene.twin().to(memory_format=torch.channels_last)
+    full_size.slots_of(unet, rank_total=1, packed=PackedWeights(bytes_max=None))
+    return _calling(_Plain(unet), scene)
+
+
+def _tabard_rows(scene: Scene) -> Predict:
+    unet = scene.twin().to(memory_format=torch.channels_last)
+    slots, binding = full_size.slots_of(
+        unet, rank_total=SAMPLES * full_size.RANK, packed=PackedWeights(bytes_max=None)
+    )
+    held = slots.acquire(scene.adapters())
+    predict = _calling(_Plain(unet), scene)
+
+    def worn() -> torch.Tensor:
+        bind_rows(
+            binding,
+            stacks=[[(slot, (WEIGHT,))] for slot in held],
+            samples_per_row=1,
+            device=CPU,
+            dtype=torch.float32,
+        )
+        return predict()
+
+    return worn
+
+
+def _tabard_merged(scene: Scene) -> Predict:
+    unet = scene.twin().to(memory_format=torch.channels_last)
+    full_size.slots_of(unet, rank_total=1, packed=PackedWeights(bytes_max=None))
+    merged = MergedWeights({full_size.COMPONENT: unet}, device=CPU, bytes_max=None)
+    merged.merge([(scene.adapters()[0], WEIGHT)])
+    predict = _calling(_Plain(unet), scene)
+
+    def worn() -> torch.Tensor:
+        with merged.wearing(full_size.COMPONENT):
+            return predict()
+
+    return worn
+
+
+WAYS = (
+    Way(name="diffusers, eager", prepare=_eager),
+    Way(name="diffusers, channels last", prepare=_channels_last),
+    Way(name="diffusers, compiled", prepare=_compiled),
+    Way(name="OpenVINO", prepare=_openvino, needs=("openvino",)),
+    Way(name="onnxruntime", prepare=_onnxruntime, needs=("onnxruntime", "onnx", "onnxscript")),
+    Way(name="Tabard, bare", prepare=_tabard_bare),
+    Way(name="Tabard, each sample another adapter", prepare=_tabard_rows, wears="rows"),
+    Way(name="Tabard, merged", prepare=_tabard_merged, wears="one"),
+)
+
+
+def _calling(model: Any, scene: Scene) -> Predict:
+    def predict() -> torch.Tensor:
+        with torch.inference_mode():
+            found: torch.Tensor = model(*scene.inputs)
+            return found
+
+    return predict
+
+
+def _merged_by_hand(scene: Scene, adapter: HostAdapter) -> torch.Tensor:
+    """Predict with an adapter added to a copy of the weights that it changes."""
+    unet = scene.twin()
+    for (_, name), packed in adapter.layers.items():
+        layer: Any = unet.get_submodule(name)
+        delta = WEIGHT * (packed.up.T @ packed.down)
+        weight = layer.weight + delta.view(layer.weight.shape)
+        layer.weight = nn.Parameter(weight, requires_grad=False)
+    return _calling(_Plain(unet), scene)()
+
+
+def _adapter(profile: Any, *, seed: int) -> HostAdapter:
+    generator = torch.Generator().manual_seed(seed)
+    rank = full_size.RANK
+    layers = {
+        (full_size.COMPONENT, name): PackedLayer(
+            down=torch.randn(rank, shape.inputs, generator=generator) * 0.05,
+            up=torch.randn(rank, shape.outputs, generator=generator) * 0.05,
+        )
+        for name, shape in full_size.adapted(profile)
+    }
+    return lay_out(layers, digest=f"sha256:{seed}", dtype=torch.float32)
