@@ -95,5 +95,5 @@ def test_failed_process_tells_why(base_order: BaseOrder, tmp_path: Path) -> None
     """The end of what it complained of: here no such model can be made."""
     order = Order(base=base_order, shape=shape(), threads=1, target=tmp_path / "one.so")
 
-    with pytest.raises(BuildFailed, match="ended with 1: .*Error"):
+    with pytest.raises(BuildFailed, match=r"ended with 1: .*Error"):
         run_process(order, tmp_path)
