@@ -35,9 +35,8 @@ def build(order: Order) -> None:
     """Compile a library, and lay it and its wishes down; the wishes last."""
     begun_at = time.monotonic()
     torch.set_num_threads(order.threads)
-    binding = Binding()
+    binding, dtype = Binding(), getattr(torch, order.base.dtype)
     unet = _new_unet(order, binding=binding)
-    dtype = getattr(torch, order.base.dtype)
     sizes = order.shape.inputs(order.base.config, dtype=dtype)
     inputs = tuple(torch.zeros(size, dtype=kind) for size, kind in sizes.values())
     whole = UNetPass(unet, binding=binding, shape=order.shape, names=list(sizes)).eval()
