@@ -176,7 +176,7 @@ class Settings(BaseSettings):
     serves on; `refuse`: takes no new jobs until it answers."""
     engine_stall_seconds_max: PositiveFloat = 60.0
     """How long the engine may be silent, though it has work, before the server says that it does
-    not serve; above what a step may take, and with `compiled` above what a graph takes to build."""
+    not serve; above what a step may take, and with `compiled` on CUDA a graph to be built."""
     watchdog_seconds: PositiveFloat = 1.0
     """How often the server looks at its engine and at the age of what it knows."""
     drain_seconds_max: PositiveFloat = 30.0

@@ -61,7 +61,10 @@ def test_optional_messages_are_none() -> None:
     bare = operations.read_status(pb.GetStatusResponse())
     planned = pb.GetStatusResponse(memory_plan=pb.MemoryPlan(base_bytes=5))
 
-    assert bare.memory_plan is None
+    assert bare.memory_plan is None and bare.compiled is None
+    told = pb.GetStatusResponse(compiled=pb.Compiled(ready=2, failure="no g++"))
+    compiled = operations.read_status(told).compiled
+    assert compiled is not None and (compiled.ready, compiled.failure) == (2, "no g++")
     plan = operations.read_status(planned).memory_plan
     assert plan is not None
     assert plan.total_bytes == 5

@@ -218,6 +218,7 @@ class FakeOperations(operations_service_pb2_grpc.OperationsServiceServicer):
             memory_plan=self.state.memory_plan,
             c2pa=self.state.c2pa,
             safety=self.state.safety,
+            compiled=self.state.compiled,
             identity=["tokens", "certificates"],
             traces=True,
             tenants=[

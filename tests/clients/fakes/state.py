@@ -84,6 +84,7 @@ class FakeState:
     memory_plan: operations_service_pb2.MemoryPlan | None = None
     c2pa: operations_service_pb2.ContentCredentials | None = None
     safety: operations_service_pb2.SafetyCheck | None = None
+    compiled: operations_service_pb2.Compiled | None = None
     watch_breaks: int = 0
     tokens: list[identity_service_pb2.Token] = field(default_factory=list)
     policies: dict[str, identity_service_pb2.Policy] = field(default_factory=dict)

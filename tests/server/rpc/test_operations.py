@@ -10,6 +10,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tabard.v1 import operations_service_pb2 as pb
 from tabard_registry.identity.roles import Role
+from tabard_server.engine_port.costs import Compiled
 from tabard_server.engine_port.memory import MemoryPlan
 from tabard_server.settings import TelemetrySettings
 from tests.server.fakes import FakeEngine
@@ -84,6 +85,19 @@ def test_status_tells_what_was_planned(tmp_path: Path) -> None:
     assert (found.gathered_bytes, found.activation_bytes, found.free_bytes) == (4, 5, 70)
     assert (found.rows_per_step, list(found.chosen)) == (6, ["merged_copy"])
     assert (found.packed_bytes, found.text_bytes) == (8, 9)
+
+
+def test_status_says_what_is_compiled(tmp_path: Path) -> None:
+    """How far it is, and nothing where nobody asked for it."""
+    compiled = Compiled(ready=1, waiting=2, slower=3, failure="no g++")
+
+    async def walk(engine: FakeEngine) -> Any:
+        async with serving(tmp_path, engine=engine) as server:
+            return await server.status()
+
+    found = asyncio.run(walk(FakeEngine(compiled=compiled))).compiled
+    assert (found.ready, found.waiting, found.slower, found.failure) == (1, 2, 3, "no g++")
+    assert not asyncio.run(walk(FakeEngine())).HasField("compiled")
 
 
 def test_drain_refuses_new_and_finishes_old(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,17 +35,18 @@ def build(order: Order) -> None:
     """Compile a library, and lay it and its wishes down; the wishes last."""
     begun_at = time.monotonic()
     torch.set_num_threads(order.threads)
-    binding = Binding()
+    binding, dtype = Binding(), getattr(torch, order.base.dtype)
     unet = _new_unet(order, binding=binding)
-    dtype = getattr(torch, order.base.dtype)
     sizes = order.shape.inputs(order.base.config, dtype=dtype)
     inputs = tuple(torch.zeros(size, dtype=kind) for size, kind in sizes.values())
     whole = UNetPass(unet, binding=binding, shape=order.shape, names=list(sizes)).eval()
     with torch.no_grad():
         exported = torch.export.export(whole, inputs, strict=False)
         library = _compile(exported, beside=order.target)
+    tensors = tensors_of(unet)
+    _require_whole(library, tensors=tensors, is_worn=bool(order.shape.rows))
     library.replace(order.target)
-    wants = {name: _describe(one) for name, one in tensors_of(unet).items()}
+    wants = {name: _describe(one) for name, one in tensors.items()}
     used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     cpu_seconds = sum(one.ru_utime + one.ru_stime for one in used)
     took = {"seconds": time.monotonic() - begun_at, "cpu_seconds": cpu_seconds}
@@ -76,7 +78,10 @@ def _new_unet(order: Order, *, binding: Binding) -> nn.Module:
 def _compile(exported: Any, *, beside: Path) -> Path:
     """Compile a graph whose weights come later; return the library, taken out of its package."""
     from torch._inductor import aoti_compile_and_package  # noqa: PLC0415 - a second of imports
+    from torch._inductor.graph import GraphLowering  # noqa: PLC0415 - likewise
 
+    # Vectors of a few values would be written into the kernels, and here they have none yet.
+    GraphLowering.can_inline_constant = staticmethod(lambda _tensor: False)  # type: ignore[method-assign]
     package = aoti_compile_and_package(
         exported,
         package_path=str(beside.with_suffix(".pt2")),
@@ -88,6 +93,15 @@ def _compile(exported: Any, *, beside: Path) -> Path:
         library.write_bytes(packed.read(name))
     Path(package).unlink()
     return library
+
+
+def _require_whole(library: Path, *, tensors: Mapping[str, torch.Tensor], is_worn: bool) -> None:
+    """Refuse a library that does not ask for every tensor: it would have a value of its own."""
+    runner: Any = torch._C._aoti.AOTIModelContainerRunnerCpu(str(library), 1)
+    asked = {*runner.get_constant_names_to_original_fqns().values()}
+    needed = {name for name in tensors if is_worn or ".slot_" not in name}
+    if asked != needed:
+        raise SystemExit(f"the library asks for other tensors: {sorted(asked ^ needed)[:3]}")
 
 
 def _describe(tensor: torch.Tensor) -> list[Any]:

@@ -61,6 +61,10 @@ class LibraryFolder:
         self._make_room(beside=path)
         return path
 
+    def remove_kind(self, shape: PassShape) -> None:
+        """Remove the library of a kind. Idempotent."""
+        self.remove(self._own / f"{shape.name}.so")
+
     def remove(self, path: Path) -> None:
         """Remove a library that cannot be used. Idempotent."""
         for one in (path.with_suffix(".json"), path):

@@ -20,6 +20,9 @@ from tabard_server.telemetry.logs import log_event, log_problem
 
 PASSES_BEFORE = 8
 """Passes of a kind before it is worth minutes of a compiler."""
+_BOUND, _NARROW_BOUND = 1e-3, 3e-2
+"""How far predictions may be from the model's, of the largest: of wide values, and of narrow."""
+_NARROW_BYTES = 2
 LIBRARIES_MAX = 64
 """In memory; the kinds that come later are served as they are."""
 
@@ -46,6 +49,7 @@ class CompiledPasses:
         self._seen: Counter[PassShape] = Counter()
         self._missing: set[PassShape] = set()
         self._damaged: set[PassShape] = set()
+        self._checked: set[PassShape] = set()
 
     @property
     def state(self) -> Compiled:
@@ -81,6 +85,19 @@ class CompiledPasses:
         if not self._trials[shape].takes_library:
             return None
         return library if layout is None else self._bound(shape, layout=layout)
+
+    def is_unchecked(self, shape: PassShape) -> bool:
+        """Say whether nobody has seen yet that its library gives what the model gives."""
+        return shape not in self._checked
+
+    def check(self, shape: PassShape, *, found: torch.Tensor, expected: torch.Tensor) -> None:
+        """Compare a library's first predictions with the model's, and drop it if they differ."""
+        self._checked.add(shape)
+        bound = _NARROW_BOUND if expected.dtype.itemsize <= _NARROW_BYTES else _BOUND
+        difference = float((found - expected).abs().max() / expected.abs().max().clamp_min(1e-12))
+        if not difference > bound:  # NaN in both is the model's own
+            return
+        self._drop(shape, why=f"it is {difference:.1e} of the largest value away from the model")
 
     def note(self, seconds: float, *, shape: PassShape, samples: int, is_compiled: bool) -> None:
         """Take what a pass took: while both ways are tried, it counts."""
@@ -126,14 +143,20 @@ class CompiledPasses:
         try:
             library = Library(path, tensors=self._pristine)
         except LibraryDamaged as error:
-            log_problem(
-                "compile.damaged",
-                reason="LIBRARY_DAMAGED",
-                message=f"{path.name}: {error}",
-                hint="it is removed, and built again at the next start",
-            )
-            self._folder.remove(path)
-            self._damaged.add(shape)
+            self._drop(shape, why=str(error))
             return None
         self._base[shape], self._trials[shape] = library, Trial()
         return library
+
+    def _drop(self, shape: PassShape, *, why: str) -> None:
+        """Serve a kind as it is from now on, and say why."""
+        for known in (self._base, self._merged, self._trials):
+            known.pop(shape, None)  # type: ignore[attr-defined]
+        self._damaged.add(shape)
+        self._folder.remove_kind(shape)
+        log_problem(
+            "compile.damaged",
+            reason="LIBRARY_DAMAGED",
+            message=f"{shape.name}: {why}",
+            hint="it is removed, and built again when it is wanted after the next start",
+        )

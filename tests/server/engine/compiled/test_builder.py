@@ -3,6 +3,7 @@
 
 import logging
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -92,8 +93,9 @@ def test_no_compiler_is_named(
 
 
 def test_failed_process_tells_why(base_order: BaseOrder, tmp_path: Path) -> None:
-    """The end of what it complained of: here no such model can be made."""
-    order = Order(base=base_order, shape=shape(), threads=1, target=tmp_path / "one.so")
+    """The end of what it complained of: here that there is no such dtype."""
+    nowhere = replace(base_order, dtype="float33")
+    order = Order(base=nowhere, shape=shape(), threads=1, target=tmp_path / "one.so")
 
-    with pytest.raises(BuildFailed, match=r"ended with 1: .*Error"):
+    with pytest.raises(BuildFailed, match=r"ended with 1: .*float33"):
         run_process(order, tmp_path)

@@ -101,6 +101,23 @@ def test_merged_copy_has_its_own_tensors(
     assert [float(one["unet.weight"]) for one in base.bound] == [0]
 
 
+@pytest.mark.parametrize(("factor", "is_kept"), [(1 + 1e-5, True), (1.01, False)])
+def test_wrong_library_is_dropped(
+    passes: CompiledPasses, folder: LibraryFolder, factor: float, is_kept: bool
+) -> None:
+    """A library's first predictions are those of the model, or it is not run again."""
+    passes.warm([shape()])
+    until(lambda: passes.state.waiting == 0)
+    assert passes.choose(shape(), layout=None) is not None and passes.is_unchecked(shape())
+    expected = torch.randn(2, 4, 8, 8)
+
+    passes.check(shape(), found=expected * factor, expected=expected)
+
+    assert not passes.is_unchecked(shape())
+    assert (passes.choose(shape(), layout=None) is not None) is is_kept
+    assert (folder.find(shape()) is not None) is is_kept
+
+
 def test_damaged_library_is_removed(
     passes: CompiledPasses, folder: LibraryFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
