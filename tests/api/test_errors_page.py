@@ -19,6 +19,7 @@ REASONS = {one.reason: one for one in documented()}
 NEVER_SENT = {
     # Said where a server or a registry is opened, before there are callers.
     *("ADDRESS_NOT_AVAILABLE", "BAD_SETTINGS", "SETTING_INVALID", "INSECURE_LISTEN"),
+    "SOCKET_NOT_TAKEN",
     *("BASE_NOT_LOADABLE", "MEMORY_TOO_SMALL", "EXTRA_MISSING"),
     *("ENCODER_MISSING", "ENCODER_UNREADABLE", "ENCODER_UNSUITABLE"),
     *("SAFETY_MODEL_MISSING", "SAFETY_MODEL_UNREADABLE", "SAFETY_MODEL_UNSUITABLE"),

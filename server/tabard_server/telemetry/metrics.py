@@ -35,12 +35,7 @@ class Metrics:
         self.registry = registry = CollectorRegistry(auto_describe=True)
         gauge, counter = partial(Gauge, registry=registry), partial(Counter, registry=registry)
         histogram = partial(Histogram, registry=registry)
-        self.rows_waiting = gauge("tabard_rows_waiting", "Images admitted and not yet begun.")
-        self.queue_work_seconds = gauge(
-            "tabard_queue_work_seconds",
-            "Seconds that the engine is thought to need for all images admitted and not finished.",
-        )
-        self.rows_running = gauge("tabard_rows_running", "Images begun and not yet finished.")
+        self._show_queue(gauge)
         self.state = gauge(
             "tabard_state",
             "1 for the state the server is in: new jobs are taken while serving or degraded.",
@@ -136,6 +131,15 @@ class Metrics:
             self.jobs_expired.labels(begun="no" if queue_seconds is None else "yes").inc()
         elif outcome == "failed":
             self.failures.labels(reason=reason).inc()
+
+    def _show_queue(self, gauge: Callable[[str, str], Gauge]) -> None:
+        """Declare how full a server is."""
+        self.rows_waiting = gauge("tabard_rows_waiting", "Images admitted and not yet begun.")
+        self.queue_work_seconds = gauge(
+            "tabard_queue_work_seconds",
+            "Seconds that the engine is thought to need for all images admitted and not finished.",
+        )
+        self.rows_running = gauge("tabard_rows_running", "Images begun and not yet finished.")
 
     def _count_by_outcome(self, counter: Callable[[str, str, tuple[str, ...]], Counter]) -> None:
         """Declare what is 0 on the page until it happens for the first time."""

@@ -36,13 +36,14 @@ for path in $SHOWN; do
   mount --bind "$path" "$shown/$number"
   number=$((number + 1))
 done
-for path in $SHOWN; do
-  case $path in /root/*) mountpoint -q /root || mount -t tmpfs -o mode=755 tmpfs /root ;; esac
-  case $path in /home/*) mountpoint -q /home || mount -t tmpfs -o mode=755 tmpfs /home ;; esac
+for home in /root /home; do
+  case " $SHOWN" in *" $home"/*) mount -t tmpfs -o mode=755 tmpfs $home ;; esac
 done
 number=0
 for path in $SHOWN; do
-  case $path in /root/*|/home/*) mkdir -p "$path"; mount --bind "$shown/$number" "$path" ;; esac
+  for home in /root /home; do
+    case $path in "$home"/*) mkdir -p "$path"; mount --bind "$shown/$number" "$path" ;; esac
+  done
   number=$((number + 1))
 done
 mount -t tmpfs -o mode=755 tmpfs /run
