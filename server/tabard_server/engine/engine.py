@@ -18,6 +18,7 @@ from tabard_server.engine.base.loading import Base
 from tabard_server.engine.base.profile import named_layers, read_profile
 from tabard_server.engine.base.resident_weights import ResidentWeights
 from tabard_server.engine.compiled.libraries import libraries_of
+from tabard_server.engine.compiled.passes import CompiledPasses
 from tabard_server.engine.denoiser import Denoiser
 from tabard_server.engine.measures.calibration import measure_passes, measure_work
 from tabard_server.engine.measures.dry_run import DryRuns
@@ -124,14 +125,8 @@ class Engine:
             merged=MergedWeights(unet, device=device, bytes_max=None) if can_merge else None,
             dtype=dtype,
             is_captured=is_compiled and device.type == "cuda",
-            libraries=None
-            if compiled_in is None or device.type == "cuda"
-            else libraries_of(
-                base.unet,
-                dtype=dtype,
-                rank_rows=rank_rows,
-                root=compiled_in,
-                bytes_max=compiled_bytes_max,
+            libraries=self._new_libraries(
+                rank_rows, compiled_in=compiled_in, bytes_max=compiled_bytes_max
             ),
             stopwatch=self._stopwatch,
         )
@@ -330,6 +325,20 @@ class Engine:
         if not can_pack(device=self._device, dtype=self._dtype):
             return None
         return PackedWeights(bytes_max=None if self.plan is None else self.plan.packed)
+
+    def _new_libraries(
+        self, rank_rows: int, *, compiled_in: Path | None, bytes_max: int
+    ) -> CompiledPasses | None:
+        """Return what passes may run on a CPU; on CUDA they are captured graphs."""
+        if compiled_in is None or self._device.type == "cuda":
+            return None
+        return libraries_of(
+            self._base.unet,
+            dtype=self._dtype,
+            rank_rows=rank_rows,
+            root=compiled_in,
+            bytes_max=bytes_max,
+        )
 
     def _new_slots(self, rank_rows: int, *, has_tables: bool) -> SlotTable:
         layers = {

@@ -85,8 +85,6 @@ def load_resources(settings: Settings, metrics: Metrics) -> Resources:
     # Before the base: they are soon refused, and what they hold of a device is not planned with.
     encoders = _load_encoders(settings, engine_device=str(find_device(settings.device)), tell=tell)
     classify = _load_classifier(settings, tell=tell)
-
-    cache = Path(settings.cache).expanduser()
     engine = load_engine(
         EngineSettings(
             base=settings.base,
@@ -100,7 +98,7 @@ def load_resources(settings: Settings, metrics: Metrics) -> Resources:
             dtype=settings.dtype,
             slot_rank_total=settings.slot_rank_total,
             torch_threads=settings.torch_threads,
-            compiled_in=cache / "compiled" if settings.compiled else None,
+            compiled_in=_compiled_folder(settings),
             compiled_bytes_max=settings.limits.compiled_bytes_max,
             can_merge=settings.merged_copy,
             rows_per_step_max=settings.limits.rows_per_step_max,
@@ -133,6 +131,10 @@ def load_resources(settings: Settings, metrics: Metrics) -> Resources:
         encoders=encoders,
         classify=classify,
     )
+
+
+def _compiled_folder(settings: Settings) -> Path | None:
+    return Path(settings.cache).expanduser() / "compiled" if settings.compiled else None
 
 
 def _load_encoders(settings: Settings, *, engine_device: str, tell: Tell) -> tuple[Encoder, ...]:

@@ -97,13 +97,14 @@ class Builder:
             path = self._folder.keep(order.target, shape=shape)
             size = path.stat().st_size
         except (BuildFailed, OSError, ValueError) as error:
-            self.failure = str(error)[:_TOLD] or type(error).__name__
+            failure = str(error)[:_TOLD] or type(error).__name__
             log_problem(
                 "compile.failed",
                 reason="COMPILE_FAILED",
-                message=self.failure,
+                message=failure,
                 hint="the base is served as it is; see what compiled = true needs",
             )
+            self.failure = failure
             return
         self._built.add(shape)
         log_event("compile.built", library=shape.name, mebibytes=size // _MEBIBYTE, **took)
