@@ -11,7 +11,7 @@ from tests.tidy.tree import tree
 _PATH = re.compile(r"`([a-z_0-9./]+(?:/[a-z_0-9]*|\.(?:py|proto|toml|md|json)))(?:`|\s)")
 # Names of adapters, what a registry writes, an example, and what `make` makes.
 _WRITTEN_LATER = re.compile(
-    r"(?:ns|namespace)/name|log/|checkpoint/|build/|\.long/|tests/registry/log/test_chain\.py|tabard-demo/"
+    r"(?:ns|namespace)/name|log/|checkpoint/|build/|dist/|\.long/|tests/registry/log/test_chain\.py|tabard-demo/"
 )
 
 

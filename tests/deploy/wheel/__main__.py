@@ -31,7 +31,6 @@ EXTRAS = ("server", "web", "telemetry", "c2pa")
 """What users install; the others are for who works on Tabard."""
 
 _EVERYWHERE = "import tabard_web.app, tabard_web.serving, c2pa, opentelemetry.sdk.trace"
-_EVERY_ENVIRONMENT = ("--exclude", "pip", "--exclude", "setuptools")
 # Two machines that agree on nothing but the commit.
 _MACHINES: tuple[Mapping[str, str], ...] = (
     {"TZ": "UTC", "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "1", "UMASK": "022"},
@@ -123,7 +122,7 @@ def _bill(folder: Path, wheel: Path, *, tools: Path, python: Path) -> list[str]:
     target = wheel.with_name(f"{wheel.name.removesuffix('.whl')}.cdx.json")
     target.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     listed = subprocess.run(
-        [python, *("-m", "pip", "list", "--format=json"), *_EVERY_ENVIRONMENT],
+        [python, "-m", "pip", "list", "--format=json"],
         check=True,
         capture_output=True,
         text=True,

@@ -11,6 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+EVERY_ENVIRONMENT = frozenset({"pip", "setuptools"})
+"""What there is without anybody asking for it; it is in a bill only if something leads to it."""
+
 Document = dict[str, Any]
 
 
@@ -46,12 +49,13 @@ def missing(document: Document, installed: Sequence[Mapping[str, str]]) -> list[
 
     Args:
         document: The bill.
-        installed: As `pip list --format=json` tells it, without what every environment has.
+        installed: As `pip list --format=json` tells it.
     """
     about = document["metadata"]["component"]
     told = {_name(one["name"]): one["version"] for one in [about, *document["components"]]}
     there = {_name(one["name"]): one["version"] for one in installed}
-    found = [f"{name} {there[name]} is not in it" for name in sorted(there.keys() - told.keys())]
+    left_out = there.keys() - told.keys() - EVERY_ENVIRONMENT
+    found = [f"{name} {there[name]} is not in it" for name in sorted(left_out)]
     found += [f"{name} is not installed" for name in sorted(told.keys() - there.keys())]
     found += [
         f"{name} {there[name]} is told as {told[name]}"

@@ -51,6 +51,7 @@ def wheel(tmp_path: Path) -> Path:
 
 INSTALLED = [
     {"name": "grpcio", "version": "1"},
+    {"name": "pip", "version": "1"},
     {"name": "tabard", "version": "1"},
     {"name": "typing-extensions", "version": "1"},
 ]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tabard_registry import Registry, ReleaseDraft, Version
+from tabard_registry import Registry, Release, ReleaseDraft, Version
 from tabard_registry.errors import InvalidField
 from tabard_registry.release.release import (
     SUMMARY_TRAINING_KEYS_MAX,
@@ -106,7 +106,7 @@ def test_publication_is_an_entry(registry: Registry, tmp_path: Path) -> None:
 
 def test_checked_release_is_the_same(registry: Registry, tmp_path: Path) -> None:
     """A release that is made of its fields equals the one they are of; none may be left out."""
-    release = publish(registry, tmp_path).release
+    release = publish(registry, "1.0.0", folder=tmp_path).release
     values = {one.name: getattr(release, one.name) for one in fields(Release)}
 
     assert Release.of_checked(values) == release
