@@ -86,7 +86,6 @@ def load_resources(settings: Settings, metrics: Metrics) -> Resources:
     # Before the base: they are soon refused, and what they hold of a device is not planned with.
     encoders = _load_encoders(settings, engine_device=str(find_device(settings.device)), tell=tell)
     classify = _load_classifier(settings, tell=tell)
-
     engine = load_engine(
         EngineSettings(
             base=settings.base,
