@@ -90,13 +90,6 @@ class Metrics:
         self.adapter_cache_hits = counter(
             "tabard_adapter_cache_hits_total", "Adapters found in a tier.", ("tier",)
         )
-        self.texts = counter(
-            "tabard_texts_total",
-            "What images are told in words, by whether it was found encoded or was encoded.",
-            ("outcome",),
-        )
-        for outcome in ("found", "encoded"):
-            self.texts.labels(outcome=outcome)
         self.text_bytes = gauge("tabard_text_bytes", "Bytes of encoded prompts on the device.")
         self.adapter_loads = counter(
             "tabard_adapter_loads_total", "Adapters brought into a tier.", ("tier",)
@@ -143,6 +136,13 @@ class Metrics:
 
     def _count_by_outcome(self, counter: Callable[[str, str, tuple[str, ...]], Counter]) -> None:
         """Declare what is 0 on the page until it happens for the first time."""
+        self.texts = counter(
+            "tabard_texts_total",
+            "What images are told in words, by whether it was found encoded or was encoded.",
+            ("outcome",),
+        )
+        for outcome in ("found", "encoded"):
+            self.texts.labels(outcome=outcome)
         self.registry_checkpoints = counter(
             "tabard_registry_checkpoints_total",
             "Checkpoints of the registry, by outcome: written, failed, found damaged.",

@@ -46,6 +46,11 @@ class DeviceRules(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         named = kwargs or {}
+        with self:
+            # In inference mode calls arrive whole that consist of others, `Tensor.to` among them.
+            parts = function.decompose(*args, **named)
+        if parts is not NotImplemented:
+            return parts
         tensors = [one for one in tree_leaves((args, named)) if isinstance(one, torch.Tensor)]
         there = [one for one in tensors if one.device == DEVICE]
         if function in _COPIES:
