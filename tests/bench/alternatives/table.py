@@ -17,7 +17,6 @@ from typing import Any
 import torch
 
 from tests.bench import full_size
-from tests.bench.alternatives import pictures
 from tests.bench.alternatives.ways import WAYS, Predict, Scene, Way, new_scene, references
 
 SIDE = 16
@@ -31,9 +30,7 @@ def run(*, rounds: int, without: Sequence[str] = ()) -> Numbers:
     """Measure every way that is here; a way of `without` is not made ready, and says so."""
     with tempfile.TemporaryDirectory(prefix="tabard-bench-") as name:
         scene = new_scene(Path(name), config=full_size.HALF_SD15, side=SIDE)
-        measured = measure(scene, rounds=rounds, without=without)
-    measured["pictures"] = pictures.run(rounds=rounds, without=without)
-    return measured
+        return measure(scene, rounds=rounds, without=without)
 
 
 def measure(scene: Scene, *, rounds: int, without: Sequence[str] = ()) -> Numbers:
@@ -78,7 +75,7 @@ def report(measured: Numbers) -> None:
             f"{name:38}{median(one['seconds']):>8.3f}{_ratio(one, ways):>10.2f}"
             f"{one['ready_seconds']:>8.0f} s   {one['difference']:.1e} of the largest value"
         )
-    pictures.report(measured["pictures"])
+    print(f"{'stable-diffusion.cpp':38}  not compared: docs/benchmarks.md says what it would take")
 
 
 def _ratio(one: Mapping[str, Any], ways: Mapping[str, Any]) -> float:

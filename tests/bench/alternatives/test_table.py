@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.alternatives import pictures, table
+from tests.bench.alternatives import table
 from tests.bench.alternatives.ways import WAYS, Way, new_scene
 from tests.gpu.measure.sizes import TINY
 
@@ -19,7 +19,7 @@ def test_tabard_predicts_what_diffusers_does(
     scene = new_scene(tmp_path, config=TINY, side=16)
 
     found = table.measure(scene, rounds=1, without=(COMPILED,))
-    table.report({**found, "pictures": {"state": "not installed"}})
+    table.report(found)
 
     for way in WAYS:
         one = found["ways"][way.name]
@@ -45,10 +45,3 @@ def test_missing_package_is_named() -> None:
     way = Way(name="x", prepare=lambda scene: lambda: scene.inputs[0], needs=("no_such_package",))
 
     assert table._state(way, without=()) == "not installed: pip install no_such_package"
-
-
-def test_missing_program_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    """So is that of pictures."""
-    pictures.report({"state": "not installed: x"})
-
-    assert f"{pictures.NAME:38}  not installed: x" in capsys.readouterr().out
