@@ -81,7 +81,7 @@ def _compile(exported: Any, *, beside: Path) -> Path:
     from torch._inductor.graph import GraphLowering  # noqa: PLC0415 - likewise
 
     # Vectors of a few values would be written into the kernels, and here they have none yet.
-    GraphLowering.can_inline_constant = staticmethod(lambda _tensor: False)  # type: ignore[method-assign]
+    setattr(GraphLowering, "can_inline_constant", staticmethod(lambda _tensor: False))  # noqa: B010
     package = aoti_compile_and_package(
         exported,
         package_path=str(beside.with_suffix(".pt2")),

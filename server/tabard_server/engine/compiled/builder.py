@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -107,7 +108,8 @@ class Builder:
             self.failure = failure
             return
         self._built.add(shape)
-        log_event("compile.built", library=shape.name, mebibytes=size // _MEBIBYTE, **took)
+        told: dict[str, Any] = {"mebibytes": size // _MEBIBYTE, **took}
+        log_event("compile.built", library=shape.name, **told)
 
 
 def run_process(order: Order, scratch: Path) -> dict[str, float]:

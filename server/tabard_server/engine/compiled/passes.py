@@ -151,7 +151,7 @@ class CompiledPasses:
     def _drop(self, shape: PassShape, *, why: str) -> None:
         """Serve a kind as it is from now on, and say why."""
         for known in (self._base, self._merged, self._trials):
-            known.pop(shape, None)  # type: ignore[attr-defined]
+            known.pop(shape, None)
         self._damaged.add(shape)
         self._folder.remove_kind(shape)
         log_problem(
