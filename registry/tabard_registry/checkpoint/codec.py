@@ -7,7 +7,8 @@ share. Equal release lines make equal bytes. Only a head begins with `["`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from types import MappingProxyType
 from typing import Any
 
@@ -31,6 +32,9 @@ _STANDINGS = (
     ("quarantined", "quarantine_reason"),
     ("purged", "purge_reason"),
 )
+
+# The slots of a frozen class, each with its field.
+_PUTS = tuple((one.name, vars(Release)[one.name].__set__) for one in fields(Release))
 
 
 def lines_of(adapter: Adapter) -> Iterator[bytes]:
@@ -93,7 +97,7 @@ def read_release(
     kind, purpose, family, fingerprint, dialect, licence, publisher, reason = shared
     canonical_count, digits = blobs
     canonical_and_original = read_digests(digits)
-    return Release.of_checked(
+    return release_of(
         {
             "adapter": adapter,
             "version": version,
@@ -136,6 +140,21 @@ def read_release(
             "health": health_from_json(rare["health"]) if "health" in rare else NO_HEALTH,
         }
     )
+
+
+def release_of(values: Mapping[str, Any]) -> Release:
+    """Make a release of every field by name, in a third of the time that its own way takes.
+
+    Args:
+        values: All fields; nothing is asked of them, and `training` is immutable.
+
+    Raises:
+        KeyError: A field is missing.
+    """
+    found = Release.__new__(Release)
+    for name, put in _PUTS:
+        put(found, values[name])
+    return found
 
 
 def _release_to_json(release: Release, *, texts: Texts, position: dict[Digest, int]) -> list[Any]:

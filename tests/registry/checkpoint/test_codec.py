@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 
-from tabard_registry import AdapterName
-from tabard_registry.checkpoint.codec import lines_of
+from tabard_registry import AdapterName, Registry, Release
+from tabard_registry.checkpoint.codec import lines_of, release_of
 from tests.registry.checkpoint.kept_states import INK, kept
 from tests.registry.described_logs import (
     KEYS,
@@ -16,6 +19,7 @@ from tests.registry.described_logs import (
     odd_described_actions,
     signature,
 )
+from tests.registry.fakes import publish
 from tests.registry.random_logs import act, folded
 
 
@@ -51,3 +55,14 @@ def test_lines_are_head_releases_and_events(log: list[list[Any]]) -> None:
         assert len(lines) == len(line.by_digest) + 2
         assert [one.startswith(b'["') for one in lines] == [True] + [False] * (len(lines) - 1)
         assert not any(b"\n" in one for one in lines)
+
+
+def test_release_of_fields_is_the_same(registry: Registry, tmp_path: Path) -> None:
+    """A release that is made of its fields equals the one they are of; none may be left out."""
+    release = publish(registry, "1.0.0", folder=tmp_path).release
+    values = {one.name: getattr(release, one.name) for one in fields(Release)}
+
+    assert release_of(values) == release
+
+    with pytest.raises(KeyError, match="health"):
+        release_of({name: value for name, value in values.items() if name != "health"})

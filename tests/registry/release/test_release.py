@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tabard_registry import Registry, Release, ReleaseDraft, Version
+from tabard_registry import Registry, ReleaseDraft, Version
 from tabard_registry.errors import InvalidField
 from tabard_registry.release.release import (
     SUMMARY_TRAINING_KEYS_MAX,
@@ -102,14 +102,3 @@ def test_publication_is_an_entry(registry: Registry, tmp_path: Path) -> None:
     release = publish(registry, "1.0.0", folder=tmp_path).release
 
     assert registry.queries.history(NAME) == (publication_of(release),)
-
-
-def test_checked_release_is_the_same(registry: Registry, tmp_path: Path) -> None:
-    """A release that is made of its fields equals the one they are of; none may be left out."""
-    release = publish(registry, "1.0.0", folder=tmp_path).release
-    values = {one.name: getattr(release, one.name) for one in fields(Release)}
-
-    assert Release.of_checked(values) == release
-
-    with pytest.raises(KeyError, match="health"):
-        Release.of_checked({name: value for name, value in values.items() if name != "health"})
