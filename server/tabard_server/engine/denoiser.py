@@ -168,9 +168,9 @@ class Denoiser:
         layout = self._merged.layout if is_merged and self._merged is not None else None
         library = self._libraries.choose(shape, layout=layout)
         if library is not None and self._libraries.is_unchecked(shape):
-            expected = self._pass(rows, is_merged=is_merged, library=None)
-            found = self._pass(rows, is_merged=is_merged, library=library)
-            self._libraries.check(shape, found=torch.cat(found), expected=torch.cat(expected))
+            expected = self._pass(rows, courses=courses, is_merged=is_merged, library=None)
+            found = self._pass(rows, courses=courses, is_merged=is_merged, library=library)
+            self._libraries.check(shape, found=found, expected=expected)
             return expected
         begun_at = time.perf_counter()
         predictions = self._pass(rows, courses=courses, is_merged=is_merged, library=library)

@@ -24,7 +24,8 @@ from torch import nn
 from tabard_server.engine.compiled.graph import UNetPass
 from tabard_server.engine.compiled.library import tensors_of
 from tabard_server.engine.compiled.order import Order
-from tabard_server.engine.slots.slotted_layers import Binding, add_slots, is_slottable
+from tabard_server.engine.slots.slotted_layers import add_slots, is_slottable
+from tabard_server.engine.slots.worn_rows import Binding
 from tabard_server.engine_port.weights.unet_blocks import UNetBlocks
 
 _NICENESS = 10

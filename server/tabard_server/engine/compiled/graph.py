@@ -20,7 +20,7 @@ from tabard_server.engine.slots.binding import (
     SlotStack,
     bucket,
 )
-from tabard_server.engine.slots.slotted_layers import Binding, Scaling, WornRows
+from tabard_server.engine.slots.worn_rows import Binding, Scaling, WornRows
 
 _ADDED = ("text_embeds", "time_ids")
 _TIME_IDS = 6

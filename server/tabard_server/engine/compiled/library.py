@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from tabard_server.engine.compiled.graph import gather_inputs
-from tabard_server.engine.slots.slotted_layers import WornRows
+from tabard_server.engine.slots.worn_rows import WornRows
 
 
 class LibraryDamaged(Exception):

@@ -11,7 +11,8 @@ from tabard_server.engine.compiled import build
 from tabard_server.engine.compiled.library import tensors_of
 from tabard_server.engine.compiled.order import BaseOrder, Order
 from tabard_server.engine.engine import Engine
-from tabard_server.engine.slots.slotted_layers import Binding, make_tables
+from tabard_server.engine.slots.slotted_layers import make_tables
+from tabard_server.engine.slots.worn_rows import Binding
 from tests.server.engine.compiled.conftest import shape
 
 

@@ -11,7 +11,8 @@ from tabard_server.adapters.host_adapter import PackedLayer, lay_out
 from tabard_server.engine.compiled.graph import PassShape, UNetPass, gather_inputs, shape_of
 from tabard_server.engine.engine import Engine
 from tabard_server.engine.slots.binding import COMPILED_RANK_BUCKETS, SlotStack, bind_rows
-from tabard_server.engine.slots.slotted_layers import Binding, WornRows, make_tables
+from tabard_server.engine.slots.slotted_layers import make_tables
+from tabard_server.engine.slots.worn_rows import Binding, WornRows
 from tests.server.engine.compiled.conftest import shape
 
 LATENTS = 8

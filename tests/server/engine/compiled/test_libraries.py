@@ -13,7 +13,8 @@ from tabard_server.engine.compiled.builder import run_process
 from tabard_server.engine.compiled.graph import PassShape
 from tabard_server.engine.compiled.libraries import libraries_of
 from tabard_server.engine.compiled.passes import CompiledPasses
-from tabard_server.engine.slots.slotted_layers import Binding, WornRows, add_slots, is_slottable
+from tabard_server.engine.slots.slotted_layers import add_slots, is_slottable
+from tabard_server.engine.slots.worn_rows import Binding, WornRows
 from tests.server.engine.compiled.conftest import lay_down, until
 
 TOKENS = 5

@@ -208,9 +208,9 @@ def _watch(model: nn.Module, run: Callable[[], object]) -> dict[SlottedLayer, Ki
 
 def _fusable(model: nn.Module) -> Iterator[SlottedLayer]:
     for layer in model.modules():
-        is_product = isinstance(layer, SlottedLinear) or (
-            isinstance(layer, SlottedConv2d) and layer.is_product
-        )
+        if not isinstance(layer, SlottedLinear | SlottedConv2d):
+            continue
+        is_product = isinstance(layer, SlottedLinear) or layer.is_product
         if is_product and layer.weight.dtype in _DTYPES:
             yield layer
 
@@ -264,7 +264,10 @@ def _shortest(call: Callable[[], torch.Tensor]) -> float:
     call()
     found = []
     for _ in range(_REPEATS):
-        begun, ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        begun, ended = (
+            torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+            for _ in range(2)
+        )
         begun.record()
         call()
         ended.record()

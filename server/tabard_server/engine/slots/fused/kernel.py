@@ -17,7 +17,7 @@ _RANKS_MIN = 16
 """The narrowest product that a tensor core makes; fewer ranks are filled up with zeros."""
 
 
-@triton.jit  # type: ignore[untyped-decorator]
+@triton.jit
 def _worn_product(  # type: ignore[no-untyped-def]  # noqa: PLR0917 - a kernel's arguments have places
     x,
     weight,
@@ -121,7 +121,7 @@ def multiply(
     return y
 
 
-@torch.library.custom_op("tabard::worn_product", mutates_args=())  # type: ignore[untyped-decorator]
+@torch.library.custom_op("tabard::worn_product", mutates_args=())
 def worn_product(  # noqa: PLR0917 - an operator's arguments have places
     x: torch.Tensor,
     weight: torch.Tensor,
@@ -145,7 +145,7 @@ def worn_product(  # noqa: PLR0917 - an operator's arguments have places
     )
 
 
-@worn_product.register_fake  # type: ignore[untyped-decorator]
+@worn_product.register_fake
 def _(  # noqa: PLR0917 - likewise
     x: torch.Tensor,
     weight: torch.Tensor,
