@@ -7,13 +7,13 @@ Used from one thread. Knows nothing of jobs, refs, queues or the registry; never
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from importlib.metadata import version
 from pathlib import Path
 
 import torch
 
 from tabard_registry import BaseProfile
 from tabard_server.adapters.host_adapter import adapters_of
+from tabard_server.engine.base.facts import facts_of
 from tabard_server.engine.base.loading import Base
 from tabard_server.engine.base.profile import named_layers, read_profile
 from tabard_server.engine.base.resident_weights import ResidentWeights
@@ -39,7 +39,6 @@ from tabard_server.engine.slots.slot_table import SlotTable, table_rows
 from tabard_server.engine.slots.slotted_layers import add_slots, is_slottable
 from tabard_server.engine.slots.worn_rows import Binding
 from tabard_server.engine.text.prompt_reader import PromptReader
-from tabard_server.engine_port.base_facts import NUMERICS, BaseFacts
 from tabard_server.engine_port.costs import COMPILED_BYTES_MAX, Compiled, Costs, TextCounts
 from tabard_server.engine_port.errors import EngineError, no_merged_copy
 from tabard_server.engine_port.memory import ROWS_PER_STEP, TEXT_BYTES_MAX, MemoryPlan
@@ -48,8 +47,6 @@ from tabard_server.engine_port.samplers import resolve_sampler
 from tabard_server.engine_port.stack import Resident, StackKey
 from tabard_server.engine_port.weights.unet_blocks import UNetBlocks
 from tabard_server.engine_port.work import GUIDED_SAMPLES, Work
-
-_LIBRARIES = ("diffusers", "peft", "torch", "transformers")
 
 
 class Engine:
@@ -131,7 +128,8 @@ class Engine:
             stopwatch=self._stopwatch,
         )
         self.can_merge, self._is_compiled, self.fused_layers = can_merge, is_compiled, 0
-        self.facts = self._say_facts()
+        samplers, clip_skip_max = self._samplers.names, self._text.clip_skip_max
+        self.facts = facts_of(base, samplers=samplers, clip_skip_max=clip_skip_max, dtype=dtype)
 
     @property
     def device(self) -> str:
@@ -294,22 +292,6 @@ class Engine:
     def holds(self, digest: str) -> bool:
         """Say whether a release lies in the slots."""
         return digest in self.slots
-
-    def _say_facts(self) -> BaseFacts:
-        base = self._base
-        return BaseFacts(
-            native_width=base.native_pixels,
-            native_height=base.native_pixels,
-            pixel_multiple=base.pixel_multiple,
-            latent_factor=base.latent_factor,
-            clip_skip_max=self._text.clip_skip_max,
-            train_timesteps=int(base.scheduler_config["num_train_timesteps"]),
-            prediction=str(base.scheduler_config["prediction_type"]),
-            samplers=self._samplers.names,
-            remarks=base.remarks,
-            dtype=str(self._dtype).removeprefix("torch."),
-            versions={name: version(name) for name in _LIBRARIES} | {"numerics": NUMERICS},
-        )
 
     @contextmanager
     def _decoding(self, row: Row, latents: torch.Tensor) -> Iterator[None]:

@@ -108,8 +108,7 @@ def load_resources(settings: Settings, metrics: Metrics) -> Resources:
         tell=tell,
     )
     _require_default_sampler(engine, name=settings.defaults.sampler)
-    for remark in engine.facts.remarks:
-        log_event("base.remark", base=settings.base, message=remark)
+    _log_remarks(engine, settings)
     _log_plan(engine)
     _log_seal()
     disk = _disk_cache(registry, settings=settings, metrics=metrics)
@@ -131,6 +130,11 @@ def load_resources(settings: Settings, metrics: Metrics) -> Resources:
         encoders=encoders,
         classify=classify,
     )
+
+
+def _log_remarks(engine: EnginePort[Any], settings: Settings) -> None:
+    for remark in engine.facts.remarks:
+        log_event("base.remark", base=settings.base, message=remark)
 
 
 def _compiled_folder(settings: Settings) -> Path | None:

@@ -9,7 +9,7 @@ import pytest
 from tabard_registry import Registry
 from tests.registry.export.round_trips import again, assert_same, canonical_of, export, put
 from tests.registry.fakes import Tensors, write
-from tests.registry.intake.dialects.test_transformer_files import (
+from tests.registry.intake.dialects.transformer_files import (
     PROFILES,
     file_of,
     kohya,

@@ -17,7 +17,7 @@ _RANKS_MIN = 16
 """The narrowest product that a tensor core makes; fewer ranks are filled up with zeros."""
 
 
-@triton.jit
+@triton.jit  # type: ignore[untyped-decorator]
 def _worn_product(  # type: ignore[no-untyped-def]  # noqa: PLR0917 - a kernel's arguments have places
     x,
     weight,
