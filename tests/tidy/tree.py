@@ -30,11 +30,11 @@ BELONGS = {
         *("*.py", "*.sh", "*.md", "*.png", "*.json", "*.toml", "*.yaml", "*.yml"),
         *(".env", "Dockerfile", "Dockerfile.cpu", "serve"),
     ),
-    "docs": ("*.md", "*.png", "*.ipynb"),
+    "docs": ("*.md", "*.png", "*.svg", "*.ipynb"),
     "proto": ("*.proto", "tabard.binpb"),
     "registry": ("*.py", "py.typed"),
     "server": ("*.py", "py.typed", "*.json", "*.pt", "*.safetensors", "merges.txt"),
-    "tests": ("*.py", "ceph", "*.json", "*.json.gz", "*.safetensors"),
+    "tests": ("*.py", "ceph", "inputs.toml", "page.md", "*.json", "*.json.gz", "*.safetensors"),
 }
 """Names of files by top folder. Nothing else belongs: no leftovers of merges or editors."""
 
