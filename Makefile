@@ -10,6 +10,7 @@ DEMO_VENV    := $(if $(wildcard $(SETUP_STAMP)),.venv,.venv-demo)
 PROTO_STAMP  := .venv-proto/.tabard-setup
 RAY_STAMP    := .venv-ray/.tabard-setup
 SITE_STAMP   := .venv-site/.tabard-setup
+RAY_PIN      := 'ray[serve]==2.60.0'
 STUBS        := clients/python
 # The last grpcio-tools whose stubs run on protobuf 5.29 and everything newer: docs/decisions/0001.
 PROTO_PINS   := grpcio-tools==1.71.2 grpcio==1.71.2 protobuf==5.29.6 googleapis-common-protos==1.70.0 \
@@ -211,9 +212,9 @@ $(PROTO_STAMP): Makefile
 	@touch $@
 
 # Ray has pins of its own, which this environment keeps apart; all else it sees in .venv.
-$(RAY_STAMP): deploy/ray/requirements.txt $(SETUP_STAMP)
+$(RAY_STAMP): Makefile $(SETUP_STAMP)
 	$(call make_venv,.venv-ray)
-	PIP_DISABLE_PIP_VERSION_CHECK=1 .venv-ray/bin/python -m pip install --quiet -r deploy/ray/requirements.txt
+	PIP_DISABLE_PIP_VERSION_CHECK=1 .venv-ray/bin/python -m pip install --quiet $(RAY_PIN)
 	@$(BIN)/python -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' \
 	> $$(.venv-ray/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/zz_tabard.pth
 	@touch $@

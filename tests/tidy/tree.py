@@ -33,11 +33,11 @@ BELONGS = {
         *(".env", "Dockerfile", "Dockerfile.cpu", "serve"),
         *("*.tpl", "NOTES.txt", ".helmignore", "*.service", "*.socket"),
     ),
-    "docs": ("*.md", "*.png", "*.ipynb"),
+    "docs": ("*.md", "*.png", "*.svg", "*.ipynb"),
     "proto": ("*.proto", "tabard.binpb"),
     "registry": ("*.py", "py.typed"),
     "server": ("*.py", "py.typed", "*.json", "*.pt", "*.safetensors", "merges.txt"),
-    "tests": ("*.py", "ceph", "*.json", "*.json.gz", "*.safetensors"),
+    "tests": ("*.py", "ceph", "inputs.toml", "page.md", "*.json", "*.json.gz", "*.safetensors"),
 }
 """Names of files by top folder. Nothing else belongs: no leftovers of merges or editors."""
 

@@ -71,8 +71,9 @@ class Cluster:
         }
         application = build(self.arguments)
         # Its own patience of a minute is too little where others use the machine.
+        # Without a route HAProxy is told of no application, for gRPC neither.
         with contextlib.suppress(TimeoutError):
-            serve.run(application, name="tabard", route_prefix=None)
+            serve.run(application, name="tabard", route_prefix="/")
         fewest = self.arguments["replicas_min"]
         await_true(lambda: self.running() >= fewest, what=f"{fewest} replicas")
 

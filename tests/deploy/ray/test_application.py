@@ -126,10 +126,12 @@ def test_replicas_follow_the_queue(cluster: Cluster) -> None:
 
     with ThreadPoolExecutor(40) as pool:
         stop = threading.Event()
-        for _ in range(40):
-            pool.submit(_keep_drawing, cluster, stop)
-        _await_running(cluster, count=2)
-        stop.set()
+        try:
+            for _ in range(40):
+                pool.submit(_keep_drawing, cluster, stop)
+            _await_running(cluster, count=2)
+        finally:
+            stop.set()
     _await_running(cluster, count=1)
 
 
