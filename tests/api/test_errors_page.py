@@ -28,6 +28,7 @@ NEVER_SENT = {
     *("NOT_A_REGISTRY", "PLACE_OCCUPIED", "UNSUPPORTED_STORE", "UNSAFE_STORE", "TOKENS_EXIST"),
     # Said in logs and metrics alone, or as the cause of a state.
     *("CACHE_DAMAGED", "CACHE_NOT_USABLE", "OS_ERROR", "WEIGHTS_CHANGED"),
+    *("COMPILE_FAILED", "LIBRARY_DAMAGED"),
     # Said by `tabard extract`, which asks no server.
     *("EXTRACTION_ERROR", "CHANGE_NOT_CARRIED", "IMAGE_ERROR_TOO_LARGE"),
     *("CHECKPOINT_MISMATCH", "CHECKPOINT_NOT_FINITE"),

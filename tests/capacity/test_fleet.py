@@ -134,7 +134,7 @@ def test_releases_are_loaded_everywhere() -> None:
 
     loads = busy.store_loads * busy.images - quiet.store_loads * quiet.images
     # Of four servers, and of those in the first fifth of the day some are not measured.
-    assert loads > 4 * 10 * 0.5
+    assert loads >= 4 * 10 * 0.5
 
 
 def test_search_finds_the_fewest() -> None:

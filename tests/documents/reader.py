@@ -25,7 +25,7 @@ from tests.root import ROOT
 HUB_ID = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 """The hub id that the documents name. Here the demo base lies under it, in the hub's own cache."""
 
-RUN, SHOWN = frozenset({"sh", "python"}), frozenset({"text", "json", "toml"})
+RUN, SHOWN = frozenset({"sh", "python"}), frozenset({"text", "json", "toml", "yaml"})
 """Languages of blocks that are run, and of those that only show something."""
 
 ELSEWHERE = ("make", "pip", "git", "docker", "apt-get", "tests/ceph")

@@ -72,6 +72,7 @@ class Engine:
         slot_rank_total: int,
         compiled_in: Path | None = None,
         compiled_bytes_max: int = COMPILED_BYTES_MAX,
+        text_bytes_max: int = TEXT_BYTES_MAX,
         can_merge: bool = True,
     ) -> None:
         """Fingerprint the base, move it to the device, and give its layers slots.
@@ -84,6 +85,7 @@ class Engine:
             slot_rank_total: Rank rows of all slots together.
             compiled_in: Where what is compiled of the UNet is kept; None: nothing is compiled.
             compiled_bytes_max: What may be kept there.
+            text_bytes_max: Encoded prompts that are kept, where there is no plan.
             can_merge: Whether there may be a merged copy.
         """
         self.profile: BaseProfile = read_profile(base)
@@ -114,7 +116,7 @@ class Engine:
             merged=MergedWeights(models, device=device, bytes_max=None) if can_merge else None,
             device=device,
             dtype=dtype,
-            bytes_max=TEXT_BYTES_MAX if plan is None else plan.texts,
+            bytes_max=text_bytes_max if plan is None else plan.texts,
         )
         self._denoiser = Denoiser(
             base.unet,

@@ -84,6 +84,8 @@ def compare(
         device=torch.device(settings.device),
         dtype=torch.float32,
         slot_rank_total=_SLOT_RANKS,
+        # The base is changed under it: a text is encoded for each picture.
+        text_bytes_max=0,
     )
     bare = [_draw_worn(engine, spec, tell) for spec in specs]
     # The engine may have moved its weights.

@@ -13,8 +13,8 @@ from tests.clients.cli.conftest import Tabard
 from tests.clients.fakes.server import FakeServer
 from tests.clients.fakes.state import FakeStatus
 
-ELSEWHERE = {"prompt", "preview_every", "without_progress"}
-"""An argument, and what no option sets: whether anybody looks on is seen."""
+ELSEWHERE = {"prompt", "preview_every", "without_progress", "again", "base"}
+"""An argument, and what no option sets: whether anybody looks on is seen, a lost server too."""
 OURS = {"timeout", "sheet", "out", "patience", "json", "quiet", "verbose"} | {
     *("address", "profile", "token-file", "tls-ca"),
     # Of a job that nobody waits for: where its images go, and who is told.

@@ -106,11 +106,11 @@ class CompiledPasses:
             return
         trial.note(seconds, samples=samples, is_compiled=is_compiled)
         if trial.is_over:
-            log_event(
-                "compile.taken" if trial.takes_library else "compile.slower",
-                library=shape.name,
-                ratio=min(trial.compiled) / min(trial.eager),
-            )
+            ratio = min(trial.compiled) / min(trial.eager)
+            if trial.takes_library:
+                log_event("compile.taken", library=shape.name, ratio=ratio)
+            else:
+                log_event("compile.slower", library=shape.name, ratio=ratio)
 
     def _bound(self, shape: PassShape, *, layout: int) -> Library | None:
         """Return the same library once more, around the tensors of the merged copy."""

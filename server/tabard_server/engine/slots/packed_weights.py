@@ -9,7 +9,7 @@ See docs/decisions/0061.
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,8 +22,8 @@ POSITIONS_MAX = 4096
 SIZES_MAX = 64
 """Sizes of input that are remembered of one weight."""
 _TRIALS_MAX = 4096
-_INPUTS, _OUTPUTS = 16, 64
-"""Inputs and outputs of a group are filled up to blocks of at most so many."""
+_INPUTS, _OUTPUTS = (16,), (24, 64)
+"""Inputs and outputs of a group are filled up to blocks of these, by the processor's vectors."""
 _REPEATS = 3
 _OPERATORS = (
     "_convolution_pointwise",
@@ -48,8 +48,8 @@ def packable_bytes(model: nn.Module) -> int:
     """Return what the packed weights of a model take at most, in float32."""
     return 4 * sum(
         module.groups
-        * _filled(module.in_channels // module.groups, block=_INPUTS)
-        * _filled(module.out_channels // module.groups, block=_OUTPUTS)
+        * _filled(module.in_channels // module.groups, blocks=_INPUTS)
+        * _filled(module.out_channels // module.groups, blocks=_OUTPUTS)
         * module.weight[0, 0].numel()
         for module in model.modules()
         if isinstance(module, nn.Conv2d) and _is_packable(module)
@@ -214,8 +214,8 @@ def _is_packable(layer: nn.Conv2d) -> bool:
     )
 
 
-def _filled(channels: int, *, block: int) -> int:
-    return -(-channels // block) * block
+def _filled(channels: int, *, blocks: Sequence[int]) -> int:
+    return max(-(-channels // block) * block for block in blocks)
 
 
 def _options(layer: nn.Conv2d) -> tuple[Any, ...]:

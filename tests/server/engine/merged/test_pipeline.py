@@ -52,8 +52,12 @@ class Atelier:
     def draw_merged(self, stack: Sequence[tuple[HostAdapter, float]]) -> torch.Tensor:
         """Latents of a row that wears nothing, on the merged copy."""
         self.merged.merge(stack)
+        # The engine does not know of it, and would find the text of the bare base again.
+        self.engine._text.kept.clear()
         with self.merged.wearing(*self.engine._base.adaptable):
-            return draw(self.engine, [self.spec()])[0]
+            found = draw(self.engine, [self.spec()])[0]
+        self.engine._text.kept.clear()
+        return found
 
 
 def scaling_inputs(engine: Engine, *, seed: int) -> HostAdapter:
