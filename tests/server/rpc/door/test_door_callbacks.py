@@ -373,7 +373,7 @@ def test_no_callback_is_long(
     reader: Callable[[], Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Whatever is counted, parsed, checked, written or drawn: none takes 50 ms of the loop.
+    """Whatever is counted, parsed, checked, written or drawn: none takes 80 ms of the loop.
 
     A core that others use takes longer for the same work: what is long must be so every time.
     """
