@@ -14,11 +14,11 @@ from typing import Any
 import torch
 
 from tabard_registry.intake.report.training_words import EPSILON
-from tabard_server.engine.base.families import KINDS
 from tabard_server.engine.base.files.tensor_file import unreadable
 from tabard_server.engine.base.pipeline import Opened, open_pipeline
 from tabard_server.engine.base.place import DEMO_BASE, find_base
 from tabard_server.engine.base.schedule import PREDICTION, ZERO_SNR, Asked
+from tabard_server.engine.networks.network import Network
 from tabard_server.engine_port.loading_stage import Stage, Tell, tell_nobody
 
 
@@ -27,7 +27,7 @@ class TextPart:
     """One text encoder of a base.
 
     Attributes:
-        component: `text_encoder` or `text_encoder_2`.
+        component: `text_encoder`, `text_encoder_2` or `text_encoder_3`.
         model: The encoder.
         tokenizer: Its tokenizer.
     """
@@ -37,9 +37,9 @@ class TextPart:
     tokenizer: Any
 
     @property
-    def is_pooled(self) -> bool:
-        """Whether its projected, pooled output conditions the UNet as well."""
-        return hasattr(self.model, "text_projection")
+    def is_t5(self) -> bool:
+        """Whether it is a T5; all others are CLIPs."""
+        return str(self.model.config.model_type) == "t5"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,28 +47,33 @@ class Base:
     """The components of one base pipeline.
 
     Attributes:
-        family: `sd1`, `sd2` or `sdxl`.
+        family: `sd1`, `sd2`, `sdxl`, `sd3` or `flux`.
         source: Where it came from, as the user wrote it.
         text_parts: Its text encoders, in the order in which their outputs are joined.
+        network: What takes the noise out.
         scheduler_config: Config of the scheduler it came with.
         latent_factor: Pixels per latent, along one side.
         is_empty_zero: Whether an empty negative prompt means zeros instead of an encoded nothing.
+        has_linear_sigmas: Whether its pipeline gives its scheduler sigmas that fall evenly.
+        t5_tokens: Tokens that a T5 is given, padding included; 0: its network reads none.
         remarks: What an operator should know of it.
     """
 
     family: str
     source: str
     text_parts: tuple[TextPart, ...]
-    unet: Any
+    network: Network
     vae: Any
     scheduler_config: dict[str, Any]
     latent_factor: int
     is_empty_zero: bool
+    has_linear_sigmas: bool = False
+    t5_tokens: int = 0
     remarks: tuple[str, ...] = ()
 
     @property
     def prediction(self) -> str:
-        """What the UNet predicts: `epsilon`, `v_prediction` or `sample`."""
+        """What its network predicts: `epsilon`, `v_prediction` or `sample`."""
         return str(self.scheduler_config.get(PREDICTION, EPSILON))
 
     @property
@@ -80,22 +85,36 @@ class Base:
     def models(self) -> Mapping[str, Any]:
         """Every model by the name of its component."""
         texts = {part.component: part.model for part in self.text_parts}
-        return {"unet": self.unet, "vae": self.vae, **texts}
+        return {self.network.component: self.network.module, "vae": self.vae, **texts}
 
     @property
     def adaptable(self) -> tuple[str, ...]:
         """Components whose layers adapters may change."""
-        return ("unet", *(part.component for part in self.text_parts))
+        return (self.network.component, *(part.component for part in self.text_parts))
 
     @property
     def native_pixels(self) -> int:
-        """Pixels per side the UNet was trained at."""
-        return int(self.unet.config.sample_size) * self.latent_factor
+        """Pixels per side that its network was trained at."""
+        return self.network.native_side * self.latent_factor
+
+    def length_of(self, part: TextPart) -> int:
+        """Tokens that one of its text encoders is given at once."""
+        if part.is_t5:
+            return self.t5_tokens
+        return int(part.model.config.max_position_embeddings)
+
+    @property
+    def text_tokens(self) -> int:
+        """Hidden states that say one short text to the network."""
+        is_t5_all = self.t5_tokens > 0 and not any(
+            hasattr(part.model, "text_projection") for part in self.text_parts
+        )
+        return self.t5_tokens + (0 if is_t5_all else self.length_of(self.text_parts[0]))
 
     @property
     def pixel_multiple(self) -> int:
-        """What diffusers asks for: a multiple of the VAE factor and of 8."""
-        return math.lcm(self.latent_factor, 8)
+        """What diffusers asks for: a multiple of the VAE factor, of a patch, and of 8."""
+        return math.lcm(self.latent_factor * self.network.patch, 8)
 
 
 def load_base(
@@ -135,8 +154,7 @@ def load_base(
 
 
 def _take_apart(opened: Opened, *, source: str) -> Base:
-    pipeline = opened.pipeline
-    kind = KINDS[type(pipeline).__name__]
+    pipeline, kind = opened.pipeline, opened.kind
     return Base(
         family=opened.family,
         source=source,
@@ -144,14 +162,16 @@ def _take_apart(opened: Opened, *, source: str) -> Base:
             TextPart(
                 component=component,
                 model=getattr(pipeline, component),
-                tokenizer=getattr(pipeline, tokenizer),
+                tokenizer=getattr(pipeline, kind.tokenizer_of(component)),
             )
-            for component, tokenizer in zip(kind.text_encoders, kind.tokenizers, strict=True)
+            for component in kind.text_encoders
         ),
-        unet=pipeline.unet,
+        network=kind.network(getattr(pipeline, kind.denoiser)),
         vae=pipeline.vae,
         scheduler_config=dict(pipeline.scheduler.config),
         latent_factor=2 ** (len(pipeline.vae.config.block_out_channels) - 1),
         is_empty_zero=bool(pipeline.config.get("force_zeros_for_empty_prompt", False)),
+        has_linear_sigmas=kind.has_linear_sigmas,
+        t5_tokens=kind.t5_tokens,
         remarks=opened.remarks,
     )

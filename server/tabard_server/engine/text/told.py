@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 
 import torch
 
+from tabard_server.engine.networks.network import Words
 from tabard_server.engine.sending import send
 from tabard_server.engine.text.conditioning import Conditioning
 
 TOLD_BATCHES = 2
 """Batches that take turns and find what they were told: two, for rows that are running do not all
 fit into one."""
-_TIME_IDS = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,11 +28,11 @@ class Telling:
 
     Attributes:
         conditioning: The words, `[samples, length, width]`, and their summary.
-        time_ids: Sizes, as SDXL is told of them.
+        numbers: What the network is told beside them.
     """
 
     conditioning: Conditioning
-    time_ids: tuple[int, ...]
+    numbers: tuple[float, ...] = ()
 
     @property
     def samples(self) -> int:
@@ -41,21 +41,7 @@ class Telling:
 
     def is_same(self, other: "Telling") -> bool:
         """Say whether both come to the same tensors."""
-        return self.conditioning is other.conditioning and self.time_ids == other.time_ids
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """What a batch is told, as views of memory that stays.
-
-    Attributes:
-        text: Hidden states `[samples, length, width]`.
-        added: `text_embeds [samples, width]` and `time_ids [samples, 6]`, as SDXL's UNet takes
-            them; None for other families.
-    """
-
-    text: torch.Tensor
-    added: dict[str, torch.Tensor] | None
+        return self.conditioning is other.conditioning and self.numbers == other.numbers
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -74,13 +60,13 @@ class _Buffer:
     Attributes:
         text: `[room, length, width]`.
         pooled: `[room, width]`; None where the UNet takes none.
-        time_ids: `[room, 6]`; likewise.
+        numbers: `[room, n]`; likewise.
         places: What it holds, by where that begins.
     """
 
     text: torch.Tensor
     pooled: torch.Tensor | None = None
-    time_ids: torch.Tensor | None = None
+    numbers: torch.Tensor | None = None
     places: dict[int, _Place] = field(default_factory=dict)
 
     def holds(self, place: _Place) -> bool:
@@ -104,11 +90,12 @@ class _Buffer:
                 continue
             told, there = place.telling.conditioning, slice(place.at, place.at + place.samples)
             self.text[there] = _as_long(_last(told.text, place), length=length)
-            if self.pooled is not None and self.time_ids is not None:
+            if self.pooled is not None:
                 assert told.pooled is not None, "rows of one base are told alike"
                 self.pooled[there] = _last(told.pooled, place)
-                sizes = torch.tensor(place.telling.time_ids, dtype=self.time_ids.dtype)
-                self.time_ids[there] = send(sizes, self.time_ids.device)
+            if self.numbers is not None:
+                numbers = torch.tensor(place.telling.numbers, dtype=self.numbers.dtype)
+                self.numbers[there] = send(numbers, self.numbers.device)
         self.places = {place.at: place for place in places}
 
 
@@ -122,8 +109,8 @@ class ToldBatches:
         """Let go of all memory; the next batch takes its own."""
         self._buffers.clear()
 
-    def tell(self, tellings: Sequence[Telling], *, filler: int = 0) -> Told:
-        """Return what a batch is told.
+    def tell(self, tellings: Sequence[Telling], *, filler: int = 0) -> Words:
+        """Return what a batch is told, as views of memory that stays.
 
         Rows of fewer windows say theirs several times over: attention to the same tokens twice is
         attention to them once, so a row is not changed by a longer neighbour.
@@ -139,13 +126,11 @@ class ToldBatches:
         is_written = [buffer.holds(place) for place in places]
         if not all(is_written) or len(buffer.places) != len(places):
             buffer.write(places, is_written=is_written)
-        added = None
-        if buffer.pooled is not None and buffer.time_ids is not None:
-            added = {
-                "text_embeds": buffer.pooled[:samples],
-                "time_ids": buffer.time_ids[:samples],
-            }
-        return Told(text=buffer.text[:samples], added=added)
+        return Words(
+            text=buffer.text[:samples],
+            pooled=None if buffer.pooled is None else buffer.pooled[:samples],
+            numbers=None if buffer.numbers is None else buffer.numbers[:samples],
+        )
 
     def _find(self, places: Sequence[_Place], *, samples: int, length: int) -> _Buffer:
         """Return the buffer with the most of a batch, else the one that is unused the longest."""
@@ -177,10 +162,11 @@ def _new_buffer(like: Telling, *, samples: int, length: int) -> _Buffer:
     """Return memory for the next power of two of samples, so that rows may join."""
     room = 1 << (samples - 1).bit_length()
     text, pooled = like.conditioning.text, like.conditioning.pooled
+    numbers = len(like.numbers)
     return _Buffer(
         text=text.new_empty(room, length, text.shape[2]),
         pooled=None if pooled is None else pooled.new_empty(room, pooled.shape[1]),
-        time_ids=None if pooled is None else text.new_empty(room, _TIME_IDS),
+        numbers=text.new_empty(room, numbers) if numbers else None,
     )
 
 
