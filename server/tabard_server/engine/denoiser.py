@@ -29,7 +29,7 @@ from tabard_server.engine.slots.binding import (
     bucket,
 )
 from tabard_server.engine.slots.worn_rows import Binding, WornRows
-from tabard_server.engine.text.told import Telling, ToldBatches
+from tabard_server.engine.text.told import Telling, Told, ToldBatches
 from tabard_server.engine_port.costs import Compiled
 from tabard_server.engine_port.errors import no_merged_copy
 from tabard_server.engine_port.row_spec import RowSpec
@@ -208,7 +208,7 @@ class Denoiser:
                 _filled(latents, filler),
                 _filled(courses.timesteps(), filler),
                 told.text,
-                told.added,
+                _added(told),
             )
         finally:
             self.binding.clear()
@@ -267,6 +267,13 @@ class Denoiser:
             rank_buckets=COMPILED_RANK_BUCKETS if is_fixed else RANK_BUCKETS,
         )
         return self.binding.worn
+
+
+def _added(told: Told) -> dict[str, torch.Tensor] | None:
+    """Return what SDXL's UNet takes beside the words."""
+    if told.pooled is None or told.time_ids is None:
+        return None
+    return {"text_embeds": told.pooled, "time_ids": told.time_ids}
 
 
 def _filler(samples: int) -> int:

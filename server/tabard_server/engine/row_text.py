@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the UNet is told about a row: its prompts, encoded while its own adapters are worn.
+"""What the network is told about a row: its prompts, encoded while its own adapters are worn.
 
 In: a row's spec and its slots. Out: its conditioning. Knows nothing of latents or batches.
 """
@@ -13,6 +13,7 @@ import torch
 
 from tabard_server.adapters.host_adapter import adapters_of
 from tabard_server.engine.base.loading import Base
+from tabard_server.engine.base.text_layout import TextLayout
 from tabard_server.engine.merged.merged_copy import MergedWeights
 from tabard_server.engine.slots.binding import bind_rows
 from tabard_server.engine.slots.slot_table import Slot
@@ -25,6 +26,7 @@ from tabard_server.engine.text.conditioning import (
     join_parts,
 )
 from tabard_server.engine.text.kept_texts import KeptTexts
+from tabard_server.engine_port.port import PromptReaderLike
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.weights.strength import is_worn_in, weights_in_text
 
@@ -45,6 +47,8 @@ class RowTextEncoder:
         device: torch.device,
         dtype: torch.dtype,
         bytes_max: int,
+        layout: TextLayout | None = None,
+        width: int | None = None,
     ) -> None:
         """Take the text encoders, whose embeddings learn to read placeholders.
 
@@ -56,9 +60,11 @@ class RowTextEncoder:
             device: Where they lie.
             dtype: Dtype of the models.
             bytes_max: What may be kept of texts that were encoded.
+            layout: What the network reads of the encoders; None: as UNets of so many do.
+            width: Of the sequence that the network reads; None: that of the encoders together.
         """
         self.kept = KeptTexts(bytes_max=bytes_max)
-        self._conditioner = Conditioner(base)
+        self._conditioner = Conditioner(base, layout=layout, width=width)
         self._is_empty_zero = base.is_empty_zero
         self._bindings, self._merged = bindings, merged
         self._device, self._dtype = device, dtype
@@ -67,6 +73,10 @@ class RowTextEncoder:
     def clip_skip_max(self) -> int:
         """Most layers that a prompt may leave out."""
         return self._conditioner.clip_skip_max
+
+    def new_prompt_reader(self) -> PromptReaderLike:
+        """Return a reader that counts as the encoders do, for a thread of its own."""
+        return self._conditioner.new_prompt_reader()
 
     def encode(self, spec: RowSpec, *, slots: Sequence[Slot]) -> Conditioning:
         """Encode the prompts of a row: of each part, while what is worn there is worn.
@@ -91,7 +101,7 @@ class RowTextEncoder:
                 found = self._encode(spec, slots=slots, part=part)
                 self.kept.keep(key.digest, found, digests=key.releases)
             parts.append(found)
-        return join_parts(parts)
+        return join_parts(parts, is_masked=self._conditioner.layout.is_masked)
 
     def _encode(self, spec: RowSpec, *, slots: Sequence[Slot], part: int) -> Conditioning:
         drawing = spec.drawing

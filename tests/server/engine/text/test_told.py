@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from tabard_server.engine.text.conditioning import Conditioning, join_texts
+from tabard_server.engine.text.conditioning import Conditioning
+from tabard_server.engine.text.row_lengths import repeat_texts
 from tabard_server.engine.text.told import TOLD_BATCHES, Telling, Told, ToldBatches
 
 WINDOW, WIDTH, POOLED = 3, 4, 2
@@ -60,15 +61,15 @@ def test_any_history_tells_each_row_its_own(seed: int) -> None:
             batch.sort(key=lambda row: row.time_ids)
         told = batches.tell(batch)
 
-        assert torch.equal(told.text, join_texts([row.conditioning.text for row in batch]))
+        assert torch.equal(told.text, repeat_texts([row.conditioning.text for row in batch]))
         if not is_large:
-            assert told.added is None
+            assert told.pooled is None and told.time_ids is None
             continue
         pooled = torch.cat([row.conditioning.pooled for row in batch])  # type: ignore[misc]
         sizes = [row.time_ids for row in batch for _ in range(row.samples)]
-        assert told.added is not None
-        assert torch.equal(told.added["text_embeds"], pooled)
-        assert torch.equal(told.added["time_ids"], torch.tensor(sizes).float())
+        assert told.pooled is not None and told.time_ids is not None and told.mask is None
+        assert torch.equal(told.pooled, pooled)
+        assert torch.equal(told.time_ids, torch.tensor(sizes).float())
 
 
 def test_batch_that_steps_again_writes_nothing() -> None:
@@ -115,8 +116,8 @@ def test_other_sizes_are_another_telling() -> None:
 
     told = batches.tell([Telling(conditioning=one.conditioning, time_ids=(9,) * 6)])
 
-    assert told.added is not None
-    assert (told.added["time_ids"] == 9).all()
+    assert told.time_ids is not None
+    assert (told.time_ids == 9).all()
 
 
 def test_samples_of_nobody_are_told_something() -> None:
