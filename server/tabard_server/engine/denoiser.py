@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from tabard_server.engine.base.text_layout import TextLayout
 from tabard_server.engine.compiled.graph import PassShape, shape_of
 from tabard_server.engine.compiled.library import Library
 from tabard_server.engine.compiled.passes import CompiledPasses
@@ -54,6 +55,7 @@ class Denoiser:
         self,
         network: Network,
         *,
+        layout: TextLayout,
         binding: Binding,
         merged: MergedWeights | None,
         dtype: torch.dtype,
@@ -65,6 +67,7 @@ class Denoiser:
 
         Args:
             network: On its device.
+            layout: How it reads text.
             binding: That of its layers.
             merged: The merged copy, if there may be one.
             dtype: Dtype of the model.
@@ -75,7 +78,7 @@ class Denoiser:
         self._stopwatch = stopwatch
         self._network, self.binding, self._merged = network, binding, merged
         self._device, self._dtype = network.module.device, dtype
-        self._told = ToldBatches()
+        self._told = ToldBatches(layout)
         self._is_captured, self._libraries = is_captured, libraries
         self._run = self._capture() if is_captured else self._forward
 

@@ -38,10 +38,10 @@ from tabard_server.engine.slots.packed_weights import PackedWeights, can_pack
 from tabard_server.engine.slots.slot_table import SlotTable, table_rows
 from tabard_server.engine.slots.slotted_layers import add_slots, is_slottable
 from tabard_server.engine.slots.worn_rows import Binding
-from tabard_server.engine.text.prompt_reader import PromptReader
 from tabard_server.engine_port.costs import COMPILED_BYTES_MAX, Compiled, Costs, TextCounts
 from tabard_server.engine_port.errors import EngineError, no_merged_copy
 from tabard_server.engine_port.memory import ROWS_PER_STEP, TEXT_BYTES_MAX, MemoryPlan
+from tabard_server.engine_port.port import PromptReaderLike
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.samplers import resolve_sampler
 from tabard_server.engine_port.stack import Resident, StackKey
@@ -122,6 +122,7 @@ class Engine:
         )
         self._denoiser = Denoiser(
             network,
+            layout=base.text_layout,
             binding=self._bindings[network.component],
             merged=MergedWeights(drawing, device=device, bytes_max=None) if can_merge else None,
             dtype=dtype,
@@ -154,9 +155,9 @@ class Engine:
         """Hash the weights in memory, in another thread if one likes; see `EnginePort`."""
         return self._weights.hash(between=between)
 
-    def new_prompt_reader(self) -> PromptReader:
-        """Return a reader with a tokenizer of its own, for another thread."""
-        return PromptReader(self._base.text_parts[0].tokenizer)
+    def new_prompt_reader(self) -> PromptReaderLike:
+        """Return a reader with tokenizers of its own, for another thread."""
+        return self._text.new_prompt_reader()
 
     def resolve_sampler(self, name: str) -> str:
         """Return the short name of a sampler in any spelling, if this base can be walked with it.

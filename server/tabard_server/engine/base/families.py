@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from tabard_registry.grammar import with_article
+from tabard_server.engine.base.text_layout import CLIP, CLIP_JOINED, FLUX, SD3, TextLayout
 from tabard_server.engine.networks.flux import FluxTransformer
 from tabard_server.engine.networks.sd3 import SD3Transformer
 from tabard_server.engine.networks.unet import UNet
@@ -34,7 +35,7 @@ class PipelineKind:
         network_class: Class name of that network.
         text_encoders: Component to class name, in the order in which their outputs are joined.
         optional: Text encoders that people leave out.
-        t5_tokens: Tokens that a T5 is given, padding included; 0: there is none.
+        text: What its network reads of the text encoders.
         is_flow: Whether it is walked along straight lines from noise to picture.
         has_linear_sigmas: Whether its pipeline gives its scheduler sigmas that fall evenly.
         options: What its pipeline is made with, beside its parts.
@@ -44,8 +45,8 @@ class PipelineKind:
     network: type[UNet | SD3Transformer | FluxTransformer]
     network_class: str
     text_encoders: Mapping[str, str]
+    text: TextLayout
     optional: frozenset[str] = frozenset()
-    t5_tokens: int = 0
     is_flow: bool = False
     has_linear_sigmas: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -83,6 +84,7 @@ KINDS: Mapping[str, PipelineKind] = {
         PipelineKind(
             pipeline="StableDiffusionPipeline",
             text_encoders={"text_encoder": _CLIP},
+            text=CLIP,
             options={
                 "safety_checker": None,
                 "feature_extractor": None,
@@ -93,6 +95,7 @@ KINDS: Mapping[str, PipelineKind] = {
         PipelineKind(
             pipeline="StableDiffusionXLPipeline",
             text_encoders={"text_encoder": _CLIP, "text_encoder_2": _PROJECTED},
+            text=CLIP_JOINED,
             options={"add_watermarker": False},
             **_UNET,
         ),
@@ -106,7 +109,7 @@ KINDS: Mapping[str, PipelineKind] = {
                 "text_encoder_3": _T5,
             },
             optional=frozenset({"text_encoder_3"}),
-            t5_tokens=256,
+            text=SD3,
             is_flow=True,
         ),
         PipelineKind(
@@ -114,7 +117,7 @@ KINDS: Mapping[str, PipelineKind] = {
             network=FluxTransformer,
             network_class="FluxTransformer2DModel",
             text_encoders={"text_encoder": _CLIP, "text_encoder_2": _T5},
-            t5_tokens=512,
+            text=FLUX,
             is_flow=True,
             has_linear_sigmas=True,
         ),

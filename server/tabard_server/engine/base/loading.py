@@ -18,6 +18,7 @@ from tabard_server.engine.base.files.tensor_file import unreadable
 from tabard_server.engine.base.pipeline import Opened, open_pipeline
 from tabard_server.engine.base.place import DEMO_BASE, find_base
 from tabard_server.engine.base.schedule import PREDICTION, ZERO_SNR, Asked
+from tabard_server.engine.base.text_layout import T5, TextLayout
 from tabard_server.engine.networks.network import Network
 from tabard_server.engine_port.loading_stage import Stage, Tell, tell_nobody
 
@@ -39,7 +40,7 @@ class TextPart:
     @property
     def is_t5(self) -> bool:
         """Whether it is a T5; all others are CLIPs."""
-        return str(self.model.config.model_type) == "t5"
+        return str(self.model.config.model_type) == T5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +56,7 @@ class Base:
         latent_factor: Pixels per latent, along one side.
         is_empty_zero: Whether an empty negative prompt means zeros instead of an encoded nothing.
         has_linear_sigmas: Whether its pipeline gives its scheduler sigmas that fall evenly.
-        t5_tokens: Tokens that a T5 is given, padding included; 0: its network reads none.
+        text_layout: What its network reads of the text encoders.
         remarks: What an operator should know of it.
     """
 
@@ -67,8 +68,8 @@ class Base:
     scheduler_config: dict[str, Any]
     latent_factor: int
     is_empty_zero: bool
+    text_layout: TextLayout
     has_linear_sigmas: bool = False
-    t5_tokens: int = 0
     remarks: tuple[str, ...] = ()
 
     @property
@@ -100,16 +101,15 @@ class Base:
     def length_of(self, part: TextPart) -> int:
         """Tokens that one of its text encoders is given at once."""
         if part.is_t5:
-            return self.t5_tokens
+            return self.text_layout.t5_tokens
         return int(part.model.config.max_position_embeddings)
 
     @property
     def text_tokens(self) -> int:
         """Hidden states that say one short text to the network."""
-        is_t5_all = self.t5_tokens > 0 and not any(
-            hasattr(part.model, "text_projection") for part in self.text_parts
-        )
-        return self.t5_tokens + (0 if is_t5_all else self.length_of(self.text_parts[0]))
+        layout = self.text_layout
+        clip = 0 if layout.clip_states == "none" else self.length_of(self.text_parts[0])
+        return clip + layout.t5_tokens
 
     @property
     def pixel_multiple(self) -> int:
@@ -172,6 +172,6 @@ def _take_apart(opened: Opened, *, source: str) -> Base:
         latent_factor=2 ** (len(pipeline.vae.config.block_out_channels) - 1),
         is_empty_zero=bool(pipeline.config.get("force_zeros_for_empty_prompt", False)),
         has_linear_sigmas=kind.has_linear_sigmas,
-        t5_tokens=kind.t5_tokens,
+        text_layout=kind.text,
         remarks=opened.remarks,
     )

@@ -20,6 +20,7 @@ from tabard_registry import BaseProfile, ModuleShape
 from tabard_server.engine.base.loading import Base, load_base
 from tabard_server.engine.base.names import TEXT_PREFIX, classic_name
 from tabard_server.engine.base.schedule import Asked
+from tabard_server.engine.base.text_layout import T5
 
 _PIECE_BYTES = 8 << 20
 _WITH_VECTORS = (nn.Linear, nn.Conv2d, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm, RMSNorm)
@@ -44,7 +45,10 @@ def read_profile(base: Base) -> BaseProfile:
             for component in base.adaptable
         },
         token_widths={
-            part.component: int(part.model.config.hidden_size) for part in base.text_parts
+            part.component: int(part.model.config.hidden_size)
+            for part in base.text_parts
+            # A T5 knows no taught words.
+            if part.model.config.model_type != T5
         },
         names=_names(base.source),
         vectors={component: dict(_vectors(base, component)) for component in base.adaptable},

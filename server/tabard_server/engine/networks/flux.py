@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from tabard_server.engine.networks.joint_attention import attention_mask
 from tabard_server.engine.networks.network import Judged, Network, Words
 from tabard_server.engine.networks.parts import other_channels, other_summary, other_t5
 from tabard_server.engine_port.base_facts import Guidance
@@ -118,6 +119,9 @@ class FluxTransformer(Network):
         rows, columns = height // _PATCH, width // _PATCH
         patches = latents.reshape(samples, channels, rows, _PATCH, columns, _PATCH)
         guidance = None if words.numbers is None else words.numbers[:, 0]
+        masked = None
+        if words.mask is not None:
+            masked = attention_mask(words.mask, image_tokens=rows * columns, is_text_first=True)
         return {
             "hidden_states": patches.permute(0, 2, 4, 1, 3, 5).reshape(
                 samples, rows * columns, channels * _PATCH**2
@@ -128,6 +132,7 @@ class FluxTransformer(Network):
             "pooled_projections": words.pooled,
             "txt_ids": latents.new_zeros(words.text.shape[1], 3),
             "img_ids": _places(rows, columns, like=latents),
+            "joint_attention_kwargs": masked,
         }
 
 

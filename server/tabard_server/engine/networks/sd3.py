@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from tabard_server.engine.networks.joint_attention import attention_mask, obey_masks
 from tabard_server.engine.networks.network import Judged, Network, Words, impossible_side
 from tabard_server.engine.networks.parts import other_channels, other_summary, other_t5
 from tabard_server.engine_port.base_facts import Guidance
@@ -27,8 +28,9 @@ class SD3Transformer(Network):
     takes_sizes = False
 
     def __init__(self, module: Any) -> None:
-        """Take the model."""
+        """Take the model, whose attention learns to pass over words that are nobody's."""
         self.module = module
+        obey_masks(module)
 
     @property
     def channels(self) -> int:
@@ -110,5 +112,14 @@ class SD3Transformer(Network):
             "timestep": timesteps,
             "encoder_hidden_states": words.text,
             "pooled_projections": words.pooled,
+            "joint_attention_kwargs": self._masked(words.mask, latents=latents),
             "skip_layers": list(skipped) or None,
         }
+
+    def _masked(
+        self, mask: torch.Tensor | None, *, latents: torch.Tensor
+    ) -> dict[str, torch.Tensor] | None:
+        if mask is None:
+            return None
+        patches = latents[0, 0].numel() // self.patch**2
+        return attention_mask(mask, image_tokens=patches, is_text_first=False)

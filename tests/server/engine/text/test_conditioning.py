@@ -4,7 +4,7 @@ from contextlib import nullcontext
 import pytest
 import torch
 
-from tabard_server.engine.text.conditioning import Conditioning, Prompt, join_texts
+from tabard_server.engine.text.conditioning import Conditioning, Prompt
 from tabard_server.engine_port.errors import RowNotPossible
 from tabard_server.engine_port.prompt_style import PromptStyle
 from tests.server.engine.tiny_base import TOKEN, Studio, draw, open_studio
@@ -138,7 +138,7 @@ def test_repeated_text_is_the_same_text() -> None:
     """Texts are repeated up to a common length, sample by sample."""
     one, two = torch.rand(2, 3, 4), torch.rand(1, 6, 4)
 
-    joined = join_texts([one, two])
+    joined = repeat_texts([one, two])
 
     assert joined.shape == (3, 6, 4)
     assert torch.equal(joined[0, 3:], one[0])

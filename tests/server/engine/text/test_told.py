@@ -9,7 +9,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from tabard_server.engine.networks.network import Words
-from tabard_server.engine.text.conditioning import Conditioning, join_texts
+from tabard_server.engine.text.conditioning import Conditioning
+from tabard_server.engine.text.row_lengths import repeat_texts
 from tabard_server.engine.text.told import TOLD_BATCHES, Telling, ToldBatches
 
 WINDOW, WIDTH, POOLED = 3, 4, 2
@@ -61,13 +62,13 @@ def test_any_history_tells_each_row_its_own(seed: int) -> None:
             batch.sort(key=lambda row: row.numbers)
         told = batches.tell(batch)
 
-        assert torch.equal(told.text, join_texts([row.conditioning.text for row in batch]))
+        assert torch.equal(told.text, repeat_texts([row.conditioning.text for row in batch]))
         if not is_large:
             assert told.pooled is None and told.numbers is None
             continue
         pooled = torch.cat([row.conditioning.pooled for row in batch])  # type: ignore[misc]
         sizes = [row.numbers for row in batch for _ in range(row.samples)]
-        assert told.pooled is not None and told.numbers is not None
+        assert told.pooled is not None and told.numbers is not None and told.mask is None
         assert torch.equal(told.pooled, pooled)
         assert torch.equal(told.numbers, torch.tensor(sizes).float())
 
