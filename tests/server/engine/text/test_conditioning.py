@@ -134,16 +134,6 @@ def test_long_neighbour_changes_nothing(studio: Studio) -> None:
     assert (together[0] - together[1]).abs().max() > 0.001
 
 
-def test_repeated_text_is_the_same_text() -> None:
-    """Texts are repeated up to a common length, sample by sample."""
-    one, two = torch.rand(2, 3, 4), torch.rand(1, 6, 4)
-
-    joined = repeat_texts([one, two])
-
-    assert joined.shape == (3, 6, 4)
-    assert torch.equal(joined[0, 3:], one[0])
-
-
 def test_virtual_token_is_not_the_end_of_text(studio: Studio) -> None:
     """Early configs name a wrong end of text; placeholders must not be taken for it."""
     config = studio.engine._base.text_parts[1].model.config
