@@ -107,7 +107,9 @@ class Engine:
         self._packed = self._new_packed_weights()
         rank_rows, is_compiled = table_rows(slot_rank_total), compiled_in is not None
         self.slots = self._new_slots(rank_rows, has_tables=is_compiled)
-        self._samplers = SamplerPrototypes(base.scheduler_config)
+        self._samplers = SamplerPrototypes(
+            base.scheduler_config, has_linear_sigmas=base.has_linear_sigmas
+        )
         self._noise = NoiseAhead()
         self._stopwatch = Stopwatch(device)
         models = {component: base.models[component] for component in base.adaptable}
@@ -393,6 +395,7 @@ class Engine:
                     samplers=self._samplers,
                     space=self._space,
                     blocks=self._blocks,
+                    image_tokens=self._base.image_tokens(spec.drawing.size),
                 )
         except Exception as error:
             for slot in slots:

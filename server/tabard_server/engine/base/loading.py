@@ -13,13 +13,13 @@ from typing import Any
 
 import torch
 
-from tabard_registry.intake.report.training_words import EPSILON
 from tabard_server.engine.base.files.tensor_file import unreadable
 from tabard_server.engine.base.pipeline import Opened, open_pipeline
 from tabard_server.engine.base.place import DEMO_BASE, find_base
-from tabard_server.engine.base.schedule import PREDICTION, ZERO_SNR, Asked
+from tabard_server.engine.base.schedule import ZERO_SNR, Asked, prediction_of
 from tabard_server.engine.base.text_layout import T5, TextLayout
 from tabard_server.engine.networks.network import Network
+from tabard_server.engine_port.drawing import Size
 from tabard_server.engine_port.loading_stage import Stage, Tell, tell_nobody
 
 
@@ -74,8 +74,8 @@ class Base:
 
     @property
     def prediction(self) -> str:
-        """What its network predicts: `epsilon`, `v_prediction` or `sample`."""
-        return str(self.scheduler_config.get(PREDICTION, EPSILON))
+        """What its model predicts: `epsilon`, `v_prediction`, `sample` or `flow_prediction`."""
+        return prediction_of(self.scheduler_config)
 
     @property
     def is_zero_snr(self) -> bool:
@@ -110,6 +110,11 @@ class Base:
         layout = self.text_layout
         clip = 0 if layout.clip_states == "none" else self.length_of(self.text_parts[0])
         return clip + layout.t5_tokens
+
+    def image_tokens(self, size: Size) -> int:
+        """Patches of a picture."""
+        width, height = (side // self.latent_factor // self.network.patch for side in size)
+        return width * height
 
     @property
     def pixel_multiple(self) -> int:
