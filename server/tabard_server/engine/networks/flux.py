@@ -70,7 +70,7 @@ class FluxTransformer(Network):
 
     def numbers_of(self, drawing: Drawing) -> tuple[float, ...]:
         """Return the guidance of a row."""
-        return (drawing.distilled_guidance,) if self.numbers else ()
+        return (drawing.guidance_scale,) if self.numbers else ()
 
     def _problem(self, texts: Mapping[str, Any], *, latent_channels: int) -> str:
         config = self.module.config

@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional
 
 from tabard_server.engine.base.loading import Base, TextPart
-from tabard_server.engine.base.text_layout import CLIP, CLIP_JOINED, T5, TextLayout
+from tabard_server.engine.base.text_layout import T5
 from tabard_server.engine.text.prompt_reader import PromptReader
 from tabard_server.engine.text.row_lengths import pad_texts, repeat_texts
 from tabard_server.engine.text.t5_encoder import T5Encoder
@@ -181,6 +181,15 @@ class Conditioner:
             )
             for encoder, reading in zip(self._clips, readings, strict=True)
         ]
+
+
+def following(guided: Conditioning) -> Conditioning:
+    """Return what the samples of a guided row are told that follow its prompt: every second."""
+    return Conditioning(
+        text=guided.text[1::2],
+        pooled=None if guided.pooled is None else guided.pooled[1::2],
+        mask=None if guided.mask is None else guided.mask[1::2],
+    )
 
 
 def join_parts(parts: Sequence[Conditioning], *, is_masked: bool = False) -> Conditioning:
