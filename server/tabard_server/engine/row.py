@@ -91,6 +91,7 @@ def begin_row(
     samplers: SamplerPrototypes,
     space: LatentSpace,
     blocks: UNetBlocks,
+    image_tokens: int | None = None,
 ) -> Row:
     """Draw the initial latents as diffusers draws them: from a CPU generator, in model dtype.
 
@@ -101,6 +102,7 @@ def begin_row(
         samplers: Where its sampler comes from.
         space: Where latents live.
         blocks: Those of the UNet.
+        image_tokens: Latent patches of the picture; None: the model takes it in one piece.
 
     Raises:
         SamplerNotServed: The base cannot be walked with this sampler.
@@ -109,9 +111,19 @@ def begin_row(
     generator = torch.Generator("cpu").manual_seed(spec.seed)
     drawing = spec.drawing
     scheduler = samplers.take(
-        drawing.sampler, num_inference_steps=drawing.steps, seed=spec.seed, walk=drawing.walk
+        drawing.sampler,
+        num_inference_steps=drawing.steps,
+        seed=spec.seed,
+        walk=drawing.walk,
+        image_tokens=image_tokens,
     )
-    first = draw_first_latents(drawing, scheduler=scheduler, generator=generator, space=space)
+    first = draw_first_latents(
+        drawing,
+        scheduler=scheduler,
+        generator=generator,
+        space=space,
+        rule=samplers.redraw_rule,
+    )
     return Row(
         spec=spec,
         slots=slots,
@@ -126,6 +138,7 @@ def begin_row(
                 drawing.sampler, generator=generator, eta=drawing.walk.eta
             ),
             tables=samplers.tables,
+            image_tokens=image_tokens if samplers.looks_at_size else None,
         ),
     )
 

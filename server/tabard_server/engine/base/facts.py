@@ -32,7 +32,7 @@ def facts_of(
         latent_factor=base.latent_factor,
         clip_skip_max=clip_skip_max,
         train_timesteps=int(base.scheduler_config["num_train_timesteps"]),
-        prediction=str(base.scheduler_config["prediction_type"]),
+        prediction=base.prediction,
         samplers=samplers,
         remarks=base.remarks,
         dtype=str(dtype).removeprefix("torch."),

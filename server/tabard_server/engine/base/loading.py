@@ -13,12 +13,11 @@ from typing import Any
 
 import torch
 
-from tabard_registry.intake.report.training_words import EPSILON
 from tabard_server.engine.base.families import KINDS
 from tabard_server.engine.base.files.tensor_file import unreadable
 from tabard_server.engine.base.pipeline import Opened, open_pipeline
 from tabard_server.engine.base.place import DEMO_BASE, find_base
-from tabard_server.engine.base.schedule import PREDICTION, ZERO_SNR, Asked
+from tabard_server.engine.base.schedule import ZERO_SNR, Asked, prediction_of
 from tabard_server.engine_port.loading_stage import Stage, Tell, tell_nobody
 
 
@@ -68,8 +67,8 @@ class Base:
 
     @property
     def prediction(self) -> str:
-        """What the UNet predicts: `epsilon`, `v_prediction` or `sample`."""
-        return str(self.scheduler_config.get(PREDICTION, EPSILON))
+        """What its model predicts: `epsilon`, `v_prediction`, `sample` or `flow_prediction`."""
+        return prediction_of(self.scheduler_config)
 
     @property
     def is_zero_snr(self) -> bool:
