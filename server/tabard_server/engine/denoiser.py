@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The UNet: one forward pass for rows of any stacks, or for rows of one stack on a merged copy.
+"""The network: one forward pass for rows of any stacks, or for rows of one stack on a merged copy.
 
 In: open rows of one pixel size. Out: a prediction for each. On a CPU a pass may run a library, on
 CUDA a captured graph; a swap changes no shape, no library and no graph. Knows nothing of samplers,
@@ -10,15 +10,19 @@ import math
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import torch
 
+from tabard_server.engine.base.text_layout import TextLayout
 from tabard_server.engine.compiled.graph import PassShape, shape_of
 from tabard_server.engine.compiled.library import Library
 from tabard_server.engine.compiled.passes import CompiledPasses
 from tabard_server.engine.measures.stopwatch import Stopwatch
 from tabard_server.engine.merged.merged_copy import MergedWeights
+from tabard_server.engine.networks.network import Network, Words
 from tabard_server.engine.row import Row
 from tabard_server.engine.sampling.pass_courses import PassCourses
 from tabard_server.engine.slots.binding import (
@@ -43,7 +47,7 @@ GRAPHS_MAX = 256
 
 
 class Denoiser:
-    """One UNet on its device.
+    """One network on its device.
 
     Attributes:
         binding: What its layers wear.
@@ -51,8 +55,9 @@ class Denoiser:
 
     def __init__(
         self,
-        unet: Any,
+        network: Network,
         *,
+        layout: TextLayout,
         binding: Binding,
         merged: MergedWeights | None,
         dtype: torch.dtype,
@@ -60,10 +65,11 @@ class Denoiser:
         libraries: CompiledPasses | None,
         stopwatch: Stopwatch,
     ) -> None:
-        """Take a UNet whose layers have slots.
+        """Take a network whose layers have slots.
 
         Args:
-            unet: The model, on its device.
+            network: On its device.
+            layout: How it reads text.
             binding: That of its layers.
             merged: The merged copy, if there may be one.
             dtype: Dtype of the model.
@@ -72,9 +78,9 @@ class Denoiser:
             stopwatch: Notes what steps and merges take.
         """
         self._stopwatch = stopwatch
-        self._unet, self.binding, self._merged = unet, binding, merged
-        self._device, self._dtype = unet.device, dtype
-        self._told = ToldBatches()
+        self._network, self.binding, self._merged = network, binding, merged
+        self._device, self._dtype = network.module.device, dtype
+        self._told, self._told_skipped = ToldBatches(layout), ToldBatches(layout)
         self._is_captured, self._libraries = is_captured, libraries
         self._run = self._capture() if is_captured else self._forward
 
@@ -86,11 +92,12 @@ class Denoiser:
     def free_memory(self) -> None:
         """Let go of what can be made again."""
         self._told.clear()
+        self._told_skipped.clear()
 
     def predict(
         self, rows: Sequence[Row], *, courses: PassCourses, is_merged: bool
     ) -> torch.Tensor:
-        """Return what the UNet says to the samples of all rows, `[samples, channels, h, w]`.
+        """Return what the network says to the samples of all rows, `[samples, channels, h, w]`.
 
         Args:
             rows: Open rows of one pixel size.
@@ -103,10 +110,12 @@ class Denoiser:
         if not is_merged:
             kind = "row_step" if any(row.slots for row in rows) else "bare_step"
             with self._timing(kind, rows):
-                return self._predict(rows, courses=courses, is_merged=False)
+                found = self._predict(rows, courses=courses, is_merged=False)
+                return self._lead_away(rows, found, courses=courses, is_merged=False)
         copy = self._merge(rows[0].spec)
-        with self._timing("merged_step", rows), copy.wearing("unet"):
-            return self._predict(rows, courses=courses, is_merged=True)
+        with self._timing("merged_step", rows), copy.wearing(self._network.component):
+            found = self._predict(rows, courses=courses, is_merged=True)
+            return self._lead_away(rows, found, courses=courses, is_merged=True)
 
     def warm(self, size: tuple[int, int], *, tokens: int, rows_max: int) -> None:
         """Order libraries for latents of a size: one guided row, and as many as share a step.
@@ -190,50 +199,112 @@ class Denoiser:
         is_merged: bool,
         library: Library | None,
     ) -> torch.Tensor:
-        is_fixed = self._is_captured or library is not None
-        run = self._run if library is None else library.run
-        latents = courses.model_input()
-        filler = _filler(len(latents)) if is_fixed else 0
-        told = self._told.tell(
-            [
-                Telling(conditioning=row.conditioning, time_ids=row.spec.drawing.time_ids)
-                for row in rows
-            ],
-            filler=filler,
-        )
-        worn = None if is_merged else self._bind(rows, filler=filler, is_fixed=is_fixed)
-        try:
-            predictions = run(
-                worn,
-                _filled(latents, filler),
-                _filled(courses.timesteps(), filler),
-                told.text,
-                told.added,
+        stacks, together = _stacks(rows)
+        tellings = [
+            Telling(
+                conditioning=row.conditioning,
+                numbers=self._network.numbers_of(row.spec.drawing),
             )
+            for row in rows
+        ]
+        return self._say(
+            _Batch(
+                latents=courses.model_input(),
+                timesteps=courses.timesteps(),
+                tellings=tellings,
+                stacks=[] if is_merged else stacks,
+                samples_per_stack=together,
+            ),
+            told=self._told,
+            library=library,
+            may_fuse=len(rows) > 1,
+        )
+
+    def _lead_away(
+        self,
+        rows: Sequence[Row],
+        predictions: torch.Tensor,
+        *,
+        courses: PassCourses,
+        is_merged: bool,
+    ) -> torch.Tensor:
+        """Add skip-layer guidance to what the samples say that follow a prompt.
+
+        Guidance then adds it to the whole: `u + s (c' - u)` with `c' = c + g/s (c - skipped)` is
+        `u + s (c - u) + g (c - skipped)`. Rows that leave out the same layers share a pass.
+        """
+        places = accumulate((row.samples for row in rows), initial=0)
+        skipping = [(row, at) for row, at in zip(rows, places, strict=False) if row.skips_layers]
+        if not skipping:
+            return predictions
+        latents, timesteps = courses.model_input(), courses.timesteps()
+        by_layers: dict[tuple[int, ...], list[tuple[Row, int]]] = {}
+        for row, at in skipping:
+            assert row.spec.drawing.skipped is not None
+            by_layers.setdefault(row.spec.drawing.skipped.layers, []).append((row, at))
+        for layers, group in by_layers.items():
+            own = [at + n for row, at in group for n in range(1, row.samples, GUIDED_SAMPLES)]
+            found = self._say(
+                _Batch(
+                    latents=torch.cat([latents[n : n + 1] for n in own]),
+                    timesteps=torch.cat([timesteps[n : n + 1] for n in own]),
+                    tellings=[_telling_skipped(row) for row, _ in group],
+                    stacks=[] if is_merged else [worn for row, _ in group for worn in row.worn],
+                    samples_per_stack=1,
+                ),
+                told=self._told_skipped,
+                library=None,
+                may_fuse=False,
+                skipped=layers,
+            )
+            factors = [
+                factor
+                for row, _ in group
+                for factor in [_lead_of(row)] * len(row.spec.drawing.prompts)
+            ]
+            for n, factor, one in zip(own, factors, found, strict=True):
+                predictions[n] += factor * (predictions[n] - one)
+        return predictions
+
+    def _say(
+        self,
+        batch: "_Batch",
+        *,
+        told: ToldBatches,
+        library: Library | None,
+        may_fuse: bool,
+        skipped: tuple[int, ...] = (),
+    ) -> torch.Tensor:
+        """Return what the network says to a batch, filled up where sizes are few."""
+        is_fixed = self._is_captured or library is not None
+        count = len(batch.latents)
+        filler = _filler(count) if is_fixed else 0
+        words = told.tell(batch.tellings, filler=filler)
+        worn = self._bind(batch, filler=filler, is_fixed=is_fixed, may_fuse=may_fuse)
+        try:
+            shown = _filled(batch.latents, filler), _filled(batch.timesteps, filler)
+            if library is None:
+                predictions = self._run(worn, *shown, words, skipped)
+            else:
+                predictions = library.run(worn, *shown, words.text, _added(words))
         finally:
             self.binding.clear()
         if self._is_captured:
             # The memory of a captured graph is written again by its next replay.
             predictions = predictions.clone()
-        return predictions[: len(latents)]
+        return predictions[:count]
 
     def _forward(
         self,
         worn: WornRows | None,
         latents: torch.Tensor,
         timesteps: torch.Tensor,
-        text: torch.Tensor,
-        added: dict[str, torch.Tensor] | None,
+        words: Words,
+        skipped: tuple[int, ...] = (),
     ) -> torch.Tensor:
         # The layers find here what they wear: to a compiled graph it is an argument like others.
         self.binding.worn = worn
-        return self._unet(  # type: ignore[no-any-return]
-            latents,
-            timesteps,
-            encoder_hidden_states=text,
-            added_cond_kwargs=added,
-            return_dict=False,
-        )[0]
+        return self._network.predict(latents, timesteps, words, skipped=skipped)
 
     def _capture(self) -> Any:
         torch._dynamo.config.recompile_limit = GRAPHS_MAX
@@ -248,12 +319,16 @@ class Denoiser:
             rows[0].latents.shape,
             samples=samples + filler,
             tokens=math.lcm(*(row.conditioning.text.shape[1] for row in rows)),
-            stacks=[] if is_merged else _stacks(rows, filler=filler)[0],
+            stacks=[] if is_merged else _filled_up(*_stacks(rows), filler=filler)[0],
         )
 
-    def _bind(self, rows: Sequence[Row], *, filler: int, is_fixed: bool) -> WornRows | None:
-        """Say which rank rows each part of a row gathers; its samples share them if they can."""
-        stacks, together = _stacks(rows, filler=filler)
+    def _bind(
+        self, batch: "_Batch", *, filler: int, is_fixed: bool, may_fuse: bool
+    ) -> WornRows | None:
+        """Say which rank rows each part of a batch gathers; its samples share them if they can."""
+        if not batch.stacks:
+            return None
+        stacks, together = batch.filled(filler)
         bind_rows(
             self.binding,
             stacks=stacks,
@@ -263,10 +338,52 @@ class Denoiser:
             is_everywhere=is_fixed,
             # A row alone may be one whose bytes are promised, and what is fused is measured anew
             # at every start.
-            may_fuse=len(rows) > 1,
+            may_fuse=may_fuse,
             rank_buckets=COMPILED_RANK_BUCKETS if is_fixed else RANK_BUCKETS,
         )
         return self.binding.worn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Batch:
+    """What is shown to the network at once.
+
+    Attributes:
+        latents: `[samples, channels, h, w]`.
+        timesteps: `[samples]`.
+        tellings: What its rows are told.
+        stacks: What each part of it wears; empty on a merged copy.
+        samples_per_stack: Adjacent samples that are one part.
+    """
+
+    latents: torch.Tensor
+    timesteps: torch.Tensor
+    tellings: Sequence[Telling]
+    stacks: Sequence[SlotStack]
+    samples_per_stack: int
+
+    def filled(self, filler: int) -> tuple[list[SlotStack], int]:
+        """Return the stacks with those of nobody behind them, and how many samples are one part."""
+        return _filled_up(self.stacks, self.samples_per_stack, filler=filler)
+
+
+def _telling_skipped(row: Row) -> Telling:
+    assert row.skipped_conditioning is not None
+    return Telling(conditioning=row.skipped_conditioning)
+
+
+def _lead_of(row: Row) -> float:
+    """Return how far a sample is led away, in shares of its guidance."""
+    drawing = row.spec.drawing
+    assert drawing.skipped is not None
+    return drawing.skipped.scale / drawing.guidance_scale
+
+
+def _added(words: Words) -> dict[str, torch.Tensor] | None:
+    """Return what a UNet's library is told beside text."""
+    if words.pooled is None or words.numbers is None:
+        return None
+    return {"text_embeds": words.pooled, "time_ids": words.numbers}
 
 
 def _filler(samples: int) -> int:
@@ -274,15 +391,22 @@ def _filler(samples: int) -> int:
     return bucket(samples, buckets=SAMPLE_BUCKETS) - samples
 
 
-def _stacks(rows: Sequence[Row], *, filler: int) -> tuple[list[SlotStack], int]:
+def _stacks(rows: Sequence[Row]) -> tuple[list[SlotStack], int]:
     """Return what each part of a batch wears, and how many samples are one part."""
     counts = {row.samples_per_part for row in rows}
     together = counts.pop() if len(counts) == 1 else 1
-    if filler % together:
-        together = 1
-    stacks: list[SlotStack] = [
+    return [
         worn for row in rows for worn in row.worn for _ in range(row.samples_per_part // together)
-    ]
+    ], together
+
+
+def _filled_up(
+    stacks: Sequence[SlotStack], together: int, *, filler: int
+) -> tuple[list[SlotStack], int]:
+    """Return the same with samples of nobody behind them, which wear nothing."""
+    if filler % together:
+        stacks = [worn for worn in stacks for _ in range(together)]
+        together = 1
     return [*stacks, *([] for _ in range(filler // together))], together
 
 

@@ -18,12 +18,12 @@ from tabard_server.engine.sampling.sampler_prototypes import SamplerPrototypes
 from tabard_server.engine.sampling.vae import LatentSpace
 from tabard_server.engine.slots.binding import SlotStack
 from tabard_server.engine.slots.slot_table import Slot
-from tabard_server.engine.text.conditioning import Conditioning
+from tabard_server.engine.text.conditioning import Conditioning, following
 from tabard_server.engine_port.drawing import Drawing
 from tabard_server.engine_port.errors import EngineError
 from tabard_server.engine_port.row_spec import RowSpec
+from tabard_server.engine_port.weights.blocks import Blocks
 from tabard_server.engine_port.weights.strength import BlockWeights, is_worn_in, weights_by_step
-from tabard_server.engine_port.weights.unet_blocks import UNetBlocks
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -33,9 +33,11 @@ class Row:
     Attributes:
         spec: What was asked for.
         slots: Leased slots, in the order of the stack's layered adapters.
-        outfits: What the UNet wears at each step, of the slots, in each part of the picture.
-        conditioning: What the UNet is told, one sample for each that the row takes.
+        outfits: What the network wears at each step, of the slots, in each part of the picture.
+        conditioning: What the network is told, one sample for each that the row takes.
         course: Its way from noise to latents.
+        skipped_conditioning: What the samples are told that a pass draws once more without some
+            layers: of each part the one that follows the prompt. None: it asks for no such pass.
         failure: Set when the row broke; it takes part in no further step.
     """
 
@@ -44,6 +46,7 @@ class Row:
     outfits: Sequence[Sequence[SlotStack]]
     conditioning: Conditioning
     course: Course
+    skipped_conditioning: Conditioning | None = None
     failure: EngineError | None = None
     is_open: bool = True
 
@@ -68,6 +71,12 @@ class Row:
         return self.course.latents
 
     @property
+    def skips_layers(self) -> bool:
+        """Say whether its next step looks at what the network says without some layers."""
+        skipped = self.spec.drawing.skipped
+        return skipped is not None and skipped.is_at(self.steps_done, steps=self.spec.drawing.steps)
+
+    @property
     def is_done(self) -> bool:
         """Say whether the latents are final."""
         return self.steps_done >= self.steps_total
@@ -90,7 +99,7 @@ def begin_row(
     conditioning: Conditioning,
     samplers: SamplerPrototypes,
     space: LatentSpace,
-    blocks: UNetBlocks,
+    blocks: Blocks,
     image_tokens: int | None = None,
 ) -> Row:
     """Draw the initial latents as diffusers draws them: from a CPU generator, in model dtype.
@@ -98,10 +107,10 @@ def begin_row(
     Args:
         spec: What was asked for.
         slots: Leased slots, one for each adapter of the stack.
-        conditioning: What the UNet is told, one sample for each that the row takes.
+        conditioning: What the network is told, one sample for each that the row takes.
         samplers: Where its sampler comes from.
         space: Where latents live.
-        blocks: Those of the UNet.
+        blocks: Those of the network.
         image_tokens: Latent patches of the picture; None: the model takes it in one piece.
 
     Raises:
@@ -127,6 +136,7 @@ def begin_row(
     return Row(
         spec=spec,
         slots=slots,
+        skipped_conditioning=None if drawing.skipped is None else following(conditioning),
         outfits=_outfits(spec, slots=slots, steps=len(first.timesteps), blocks=blocks),
         conditioning=conditioning,
         course=begin_course(
@@ -152,7 +162,7 @@ def _shares(drawing: Drawing, *, like: torch.Tensor) -> torch.Tensor | None:
 
 
 def _outfits(
-    spec: RowSpec, *, slots: Sequence[Slot], steps: int, blocks: UNetBlocks
+    spec: RowSpec, *, slots: Sequence[Slot], steps: int, blocks: Blocks
 ) -> Sequence[Sequence[SlotStack]]:
     """Say once what each part wears at each step, so that a step asks for nothing."""
     told = 1 if spec.is_steady else steps

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the UNet is told about a row: its prompts, encoded while its own adapters are worn.
+"""What the network is told about a row: its prompts, encoded while its own adapters are worn.
 
 In: a row's spec and its slots. Out: its conditioning. Knows nothing of latents or batches.
 """
@@ -25,6 +25,7 @@ from tabard_server.engine.text.conditioning import (
     join_parts,
 )
 from tabard_server.engine.text.kept_texts import KeptTexts
+from tabard_server.engine_port.port import PromptReaderLike
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.weights.strength import is_worn_in, weights_in_text
 
@@ -68,6 +69,10 @@ class RowTextEncoder:
         """Most layers that a prompt may leave out."""
         return self._conditioner.clip_skip_max
 
+    def new_prompt_reader(self) -> PromptReaderLike:
+        """Return a reader that counts as the encoders do, for a thread of its own."""
+        return self._conditioner.new_prompt_reader()
+
     def encode(self, spec: RowSpec, *, slots: Sequence[Slot]) -> Conditioning:
         """Encode the prompts of a row: of each part, while what is worn there is worn.
 
@@ -91,7 +96,7 @@ class RowTextEncoder:
                 found = self._encode(spec, slots=slots, part=part)
                 self.kept.keep(key.digest, found, digests=key.releases)
             parts.append(found)
-        return join_parts(parts)
+        return join_parts(parts, is_masked=self._conditioner.layout.is_masked)
 
     def _encode(self, spec: RowSpec, *, slots: Sequence[Slot], part: int) -> Conditioning:
         drawing = spec.drawing

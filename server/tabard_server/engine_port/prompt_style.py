@@ -40,15 +40,35 @@ PLAIN = PromptStyle()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClipBeginning:
+    """What CLIP reads of a prompt that a T5 reads whole: one window.
+
+    Attributes:
+        token_count: Tokens in it, without begin and end.
+        token_total: Tokens of the whole prompt, as CLIP counts them.
+        used: Placeholders that occur in it.
+        behind: Placeholders that occur only in what is left.
+    """
+
+    token_count: int
+    token_total: int
+    used: frozenset[str]
+    behind: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PromptReading:
     """What a prompt comes to, before anything is encoded.
 
     Attributes:
-        token_count: Tokens without begin and end.
+        token_count: Tokens without begin and end, as the encoder counts them that bounds it.
         token_limit: The most that fit.
         used: Placeholders that occur in it.
         window_count: Windows that it fills.
         window_limit: The most that it may fill.
+        encoder: Which kind of text encoder bounds it.
+        windows_max: Most windows that this encoder reads, whatever a request allows.
+        clip_beginning: What CLIP reads of it where a T5 reads the whole; None: the same.
     """
 
     token_count: int
@@ -56,6 +76,9 @@ class PromptReading:
     used: frozenset[str]
     window_count: int
     window_limit: int
+    encoder: Literal["CLIP", "T5"] = "CLIP"
+    windows_max: int = WINDOWS_MAX
+    clip_beginning: ClipBeginning | None = None
 
     @property
     def fits(self) -> bool:

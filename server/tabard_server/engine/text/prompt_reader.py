@@ -7,15 +7,20 @@ Out: token ids with weights. Knows nothing of tensors, images or samplers.
 """
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from tabard_registry.grammar import counted
-from tabard_server.engine.text.prompt_syntax import read_plain, read_weighted
+from tabard_server.engine.text.prompt_syntax import Piece, read_plain, read_weighted
 from tabard_server.engine.text.windows import Unit, cut
 from tabard_server.engine_port.errors import PromptTooLong, RowNotPossible
-from tabard_server.engine_port.prompt_style import PLAIN, PromptReading, PromptStyle
+from tabard_server.engine_port.prompt_style import (
+    PLAIN,
+    ClipBeginning,
+    PromptReading,
+    PromptStyle,
+)
 
 TOKENIZER_LENGTH_MAX = 1_000_000
 """More tokens than any prompt within its limit of characters."""
@@ -27,6 +32,16 @@ class Window:
 
     ids: tuple[int, ...]
     weights: tuple[float, ...]
+
+
+def pieces_of(prompt: str, placeholders: Iterable[str], *, style: PromptStyle) -> list[Piece]:
+    """Split a prompt as its style says.
+
+    Raises:
+        RowNotPossible: It is not written in that syntax.
+    """
+    read = read_weighted if style.syntax == "a1111" else read_plain
+    return read(prompt, placeholders, match=style.token_match)
 
 
 class PromptReader:
@@ -58,7 +73,7 @@ class PromptReader:
         """
         first_ids = {token: (0, count) for token, count in tokens.items()}
         units = list(self._units(prompt, first_ids, style=style))
-        pieces = self._pieces(prompt, first_ids, style=style)
+        pieces = pieces_of(prompt, first_ids, style=style)
         return PromptReading(
             token_count=sum(len(unit.ids) for unit in units),
             token_limit=self._size * style.windows_max,
@@ -66,6 +81,45 @@ class PromptReader:
             window_count=len(cut(units, size=self._size)),
             window_limit=style.windows_max,
         )
+
+    def read_beginning(
+        self, prompt: str, tokens: Mapping[str, int], style: PromptStyle = PLAIN
+    ) -> ClipBeginning:
+        """Say what of a prompt the first window holds, and what is left.
+
+        Args:
+            prompt: The text.
+            tokens: Vectors per placeholder.
+            style: How it is read.
+
+        Raises:
+            RowNotPossible: The prompt is not written in that syntax.
+        """
+        first_ids = {token: (0, count) for token, count in tokens.items()}
+        units = list(self._units(prompt, first_ids, style=style))
+        kept = self._beginning(units)
+        used = frozenset(unit.placeholder for unit in kept if unit.placeholder)
+        return ClipBeginning(
+            token_count=sum(len(unit.ids) for unit in kept),
+            token_total=sum(len(unit.ids) for unit in units),
+            used=used,
+            behind=frozenset(unit.placeholder for unit in units if unit.placeholder) - used,
+        )
+
+    def beginning(
+        self, prompt: str, first_ids: Mapping[str, tuple[int, int]], style: PromptStyle = PLAIN
+    ) -> Window:
+        """Return the first window alone, full to its last token, for a CLIP that helps a T5.
+
+        Args:
+            prompt: The text.
+            first_ids: First virtual id and number of vectors of each placeholder.
+            style: How it is read; BREAK says nothing where one window is read.
+
+        Raises:
+            RowNotPossible: The prompt is not written in that syntax.
+        """
+        return self._window(self._beginning(self._units(prompt, first_ids, style=style)))
 
     def windows(
         self, prompt: str, first_ids: Mapping[str, tuple[int, int]], style: PromptStyle = PLAIN
@@ -103,20 +157,29 @@ class PromptReader:
             weights=(1.0, *(weight for _, weight in body), 1.0, *[1.0] * padding),
         )
 
-    def _pieces(self, prompt: str, tokens: Mapping[str, Any], *, style: PromptStyle) -> Any:
-        read = read_weighted if style.syntax == "a1111" else read_plain
-        return read(prompt, tokens, match=style.token_match)
+    def _beginning(self, units: Iterable[Unit]) -> list[Unit]:
+        kept, room = [], self._size
+        for unit in units:
+            if len(unit.ids) > room:
+                break
+            kept.append(unit)
+            room -= len(unit.ids)
+        return kept
 
     def _units(
         self, prompt: str, first_ids: Mapping[str, tuple[int, int]], *, style: PromptStyle
     ) -> Iterator[Unit]:
-        for piece in self._pieces(prompt, first_ids, style=style):
+        for piece in pieces_of(prompt, first_ids, style=style):
             if piece.is_break:
                 yield Unit(is_break=True)
             elif piece.text in first_ids:
                 first, count = first_ids[piece.text]
                 self._check_room(piece.text, count)
-                yield Unit(ids=tuple(range(first, first + count)), weight=piece.weight)
+                yield Unit(
+                    ids=tuple(range(first, first + count)),
+                    weight=piece.weight,
+                    placeholder=piece.text,
+                )
             else:
                 for token in self._plain_ids(piece.text):
                     is_comma = [token] == self._comma

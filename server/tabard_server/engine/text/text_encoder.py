@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One text encoder: windows of token ids to hidden states and, if it has one, a pooled output.
+"""One CLIP: windows of token ids to hidden states and, where it is wanted, a pooled output.
 
 In: prompts of one row, and what its placeholders stand for in this encoder. Out: tensors on the
-encoder's device. Knows nothing of the other encoder, of images or of LoRA.
+encoder's device. Knows nothing of the other encoders, of images or of LoRA.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn import functional
 
 from tabard_server.engine.base.loading import TextPart
+from tabard_server.engine.base.text_layout import TextLayout
 from tabard_server.engine.text.prompt_reader import PromptReader, Window
 from tabard_server.engine_port.errors import RowNotPossible
 from tabard_server.engine_port.prompt_style import PromptStyle
@@ -58,17 +59,17 @@ class TokenizedPrompts:
 class TextEncoder:
     """Encodes one row's prompts with that row's placeholders."""
 
-    def __init__(self, part: TextPart, *, takes_penultimate: bool) -> None:
+    def __init__(self, part: TextPart, *, layout: TextLayout) -> None:
         """Take a text encoder, whose embedding becomes a `VirtualEmbedding`.
 
         Args:
             part: The encoder and its tokenizer.
-            takes_penultimate: Whether the UNet reads the last layer but one, as SDXL's does.
+            layout: What the network reads of it.
         """
         self.component = part.component
         self._model = part.model
         self._projection = getattr(part.model, "text_projection", None)
-        self._takes_penultimate = takes_penultimate
+        self._layout = layout
         self._reader = PromptReader(part.tokenizer)
         self._embedding = part.model.get_input_embeddings()
         self._embedding.__class__ = VirtualEmbedding
@@ -76,8 +77,11 @@ class TextEncoder:
 
     @property
     def clip_skip_max(self) -> int:
-        """Most layers that can be skipped: one is left."""
-        return int(self._model.config.num_hidden_layers) - 1 - int(self._takes_penultimate)
+        """Most layers that can be skipped: one is left; none where no states are read."""
+        if self._layout.clip_states == "none":
+            return 0
+        takes_penultimate = self._layout.clip_states == "penultimate"
+        return int(self._model.config.num_hidden_layers) - 1 - int(takes_penultimate)
 
     def read(
         self,
@@ -86,6 +90,7 @@ class TextEncoder:
         placeholders: Mapping[str, torch.Tensor],
         style: PromptStyle,
         windows_min: int = 1,
+        takes_beginning: bool = False,
     ) -> TokenizedPrompts:
         """Tokenize prompts; shorter ones are filled up with empty windows.
 
@@ -94,6 +99,7 @@ class TextEncoder:
             placeholders: Vectors `[n, width]` by placeholder.
             style: How the texts are read.
             windows_min: Windows that each shall have at least.
+            takes_beginning: Read no more of a text than one window holds: a T5 reads the whole.
 
         Raises:
             PromptTooLong: A text does not fit.
@@ -104,7 +110,10 @@ class TextEncoder:
         for token, vectors in placeholders.items():
             first_ids[token] = (next_id, len(vectors))
             next_id += len(vectors)
-        found = [self._reader.windows(prompt, first_ids, style) for prompt in prompts]
+        if takes_beginning:
+            found = [[self._reader.beginning(prompt, first_ids, style)] for prompt in prompts]
+        else:
+            found = [self._reader.windows(prompt, first_ids, style) for prompt in prompts]
         count = max(windows_min, *(len(windows) for windows in found))
         (empty,) = self._reader.windows("", {})
         return TokenizedPrompts(
@@ -114,11 +123,11 @@ class TextEncoder:
 
     def encode(
         self, reading: TokenizedPrompts, *, clip_skips: Sequence[int]
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+    ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
         """Return hidden states `[prompts, windows * length, width]` and the pooled output.
 
-        The pooled output `[prompts, width]` is that of a prompt's first window; None for an
-        encoder without projection.
+        The pooled output `[prompts, width]` is that of a prompt's first window, and weights do
+        not change it. Either is None where the network does not read it.
 
         Args:
             reading: The prompts.
@@ -135,23 +144,30 @@ class TextEncoder:
         finally:
             self._embedding.virtual = None
         count = reading.window_count
+        for skip in clip_skips:
+            self._refuse_skip(skip)
+        pooled = self._pooled(output, ids=ids, first=slice(None, None, count))
+        if self._layout.clip_states == "none":
+            return None, pooled
         hidden = torch.cat(
             [
                 self._hidden(output, skip=skip)[number * count : (number + 1) * count]
                 for number, skip in enumerate(clip_skips)
             ]
         )
-        weighed = _weigh(hidden, windows=flat).reshape(len(clip_skips), -1, hidden.shape[-1])
-        return weighed, self._pooled(output, ids=ids, first=slice(None, None, count))
+        weighed = weigh(hidden, windows=flat).reshape(len(clip_skips), -1, hidden.shape[-1])
+        return weighed, pooled
 
-    def _hidden(self, output: Any, *, skip: int) -> torch.Tensor:
+    def _refuse_skip(self, skip: int) -> None:
         if not 0 <= skip <= self.clip_skip_max:
             raise RowNotPossible(
                 f"clip_skip {skip} is not from 0 to {self.clip_skip_max}",
                 reason="CLIP_SKIP_OUT_OF_RANGE",
                 hint="1 is usual for drawn styles, 0 for everything else",
             )
-        if self._takes_penultimate:
+
+    def _hidden(self, output: Any, *, skip: int) -> torch.Tensor:
+        if self._layout.clip_states == "penultimate":
             return output.hidden_states[-2 - skip]  # type: ignore[no-any-return]
         if skip == 0:
             return output.last_hidden_state  # type: ignore[no-any-return]
@@ -159,7 +175,8 @@ class TextEncoder:
         return model.final_layer_norm(output.hidden_states[-1 - skip])  # type: ignore[no-any-return]
 
     def _pooled(self, output: Any, *, ids: torch.Tensor, first: slice) -> torch.Tensor | None:
-        if self._projection is None:
+        wants_projection = self._layout.pooled == "projected"
+        if self._layout.pooled == "none" or (wants_projection and self._projection is None):
             return None
         end = int(self._model.config.eos_token_id)
         if end == _LEGACY_END:
@@ -167,11 +184,11 @@ class TextEncoder:
         else:
             places = (ids == end).int().argmax(dim=-1)
         rows = torch.arange(len(ids), device=ids.device)
-        ends = output.last_hidden_state[rows, places]
-        return self._projection(ends[first])  # type: ignore[no-any-return]
+        ends: torch.Tensor = output.last_hidden_state[rows, places][first]
+        return self._projection(ends) if self._projection is not None else ends
 
 
-def _weigh(hidden: torch.Tensor, *, windows: Sequence[Window]) -> torch.Tensor:
+def weigh(hidden: torch.Tensor, *, windows: Sequence[Window]) -> torch.Tensor:
     """Multiply tokens by their weights, and bring each window's mean back, as A1111 does."""
     if all(weight == 1.0 for window in windows for weight in window.weights):
         return hidden

@@ -21,12 +21,14 @@ class Unit:
         weight: How strongly they act.
         is_comma: Whether a window may well end behind it.
         is_break: Whether a window ends here; such a unit has no ids.
+        placeholder: The taught word that it is; empty: it is none.
     """
 
     ids: tuple[int, ...] = ()
     weight: float = 1.0
     is_comma: bool = False
     is_break: bool = False
+    placeholder: str = ""
 
 
 def cut(units: Iterable[Unit], *, size: int) -> list[list[Unit]]:

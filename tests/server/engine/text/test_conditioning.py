@@ -4,7 +4,7 @@ from contextlib import nullcontext
 import pytest
 import torch
 
-from tabard_server.engine.text.conditioning import Conditioning, Prompt, join_texts
+from tabard_server.engine.text.conditioning import Conditioning, Prompt
 from tabard_server.engine_port.errors import RowNotPossible
 from tabard_server.engine_port.prompt_style import PromptStyle
 from tests.server.engine.tiny_base import TOKEN, Studio, draw, open_studio
@@ -132,16 +132,6 @@ def test_long_neighbour_changes_nothing(studio: Studio) -> None:
         lone = draw(studio.engine, [spec])[0]
         torch.testing.assert_close(mixed, lone, rtol=TOLERANCE, atol=TOLERANCE)
     assert (together[0] - together[1]).abs().max() > 0.001
-
-
-def test_repeated_text_is_the_same_text() -> None:
-    """Texts are repeated up to a common length, sample by sample."""
-    one, two = torch.rand(2, 3, 4), torch.rand(1, 6, 4)
-
-    joined = join_texts([one, two])
-
-    assert joined.shape == (3, 6, 4)
-    assert torch.equal(joined[0, 3:], one[0])
 
 
 def test_virtual_token_is_not_the_end_of_text(studio: Studio) -> None:

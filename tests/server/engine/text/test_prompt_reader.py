@@ -15,7 +15,7 @@ LONG = PromptStyle(windows_max=3)
 
 @pytest.fixture
 def reader(engine: Engine) -> PromptReader:
-    return engine.new_prompt_reader()
+    return PromptReader(engine._base.text_parts[0].tokenizer)
 
 
 def test_plain_prompt_reads_like_tokenizer(engine: Engine, reader: PromptReader) -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from tabard_server.engine.base.loading import TextPart, load_base
+from tabard_server.engine.base.text_layout import CLIP, CLIP_JOINED, TextLayout
 from tabard_server.engine.engine import Engine
 from tabard_server.engine.text.conditioning import Prompt
 from tabard_server.engine.text.text_encoder import TextEncoder, VirtualEmbedding
@@ -43,8 +44,8 @@ def part(tiny_base: Path) -> TextPart:
     return load_base(str(tiny_base)).text_parts[0]
 
 
-def encoder_of(part: TextPart, *, takes_penultimate: bool = False) -> TextEncoder:
-    return TextEncoder(part, takes_penultimate=takes_penultimate)
+def encoder_of(part: TextPart, *, layout: TextLayout = CLIP) -> TextEncoder:
+    return TextEncoder(part, layout=layout)
 
 
 @torch.no_grad()
@@ -56,14 +57,16 @@ def hidden(
 ) -> torch.Tensor:
     """Return the hidden states of plain texts."""
     reading = encoder.read(texts, placeholders=placeholders or {}, style=PLAIN)
-    return encoder.encode(reading, clip_skips=[skip] * len(texts))[0]
+    states = encoder.encode(reading, clip_skips=[skip] * len(texts))[0]
+    assert states is not None
+    return states
 
 
 @torch.no_grad()
 def test_hidden_states_equal_transformers(part: TextPart) -> None:
     """The last layer; the last but one for a UNet that reads that."""
     found = hidden(encoder_of(part), *TEXTS)
-    penultimate = hidden(encoder_of(part, takes_penultimate=True), *TEXTS)
+    penultimate = hidden(encoder_of(part, layout=CLIP_JOINED), *TEXTS)
 
     ids = part.tokenizer(list(TEXTS), padding="max_length", return_tensors="pt").input_ids
     theirs = part.model(ids, output_hidden_states=True)

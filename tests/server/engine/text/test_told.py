@@ -8,8 +8,10 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from tabard_server.engine.text.conditioning import Conditioning, join_texts
-from tabard_server.engine.text.told import TOLD_BATCHES, Telling, Told, ToldBatches
+from tabard_server.engine.networks.network import Words
+from tabard_server.engine.text.conditioning import Conditioning
+from tabard_server.engine.text.row_lengths import repeat_texts
+from tabard_server.engine.text.told import TOLD_BATCHES, Telling, ToldBatches
 
 WINDOW, WIDTH, POOLED = 3, 4, 2
 
@@ -19,8 +21,8 @@ def telling(number: int, *, samples: int = 2, windows: int = 1, is_large: bool =
     generator = torch.Generator().manual_seed(number)
     text = torch.randn(samples, windows * WINDOW, WIDTH, generator=generator)
     pooled = torch.randn(samples, POOLED, generator=generator) if is_large else None
-    sizes = (number, 2, 3, 4, 5, 6)
-    return Telling(conditioning=Conditioning(text=text, pooled=pooled), time_ids=sizes)
+    sizes = (number, 2, 3, 4, 5, 6) if is_large else ()
+    return Telling(conditioning=Conditioning(text=text, pooled=pooled), numbers=sizes)
 
 
 class _Writes(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -37,7 +39,7 @@ class _Writes(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return function(*args, **(kwargs or {}))
 
 
-def told_and_writes(batches: ToldBatches, rows: list[Telling], **options: Any) -> tuple[Told, int]:
+def told_and_writes(batches: ToldBatches, rows: list[Telling], **options: Any) -> tuple[Words, int]:
     """Tell a batch; return how many places were written for it."""
     with _Writes() as writes:
         return batches.tell(rows, **options), writes.count
@@ -57,18 +59,18 @@ def test_any_history_tells_each_row_its_own(seed: int) -> None:
     for _ in range(60):
         batch = dice.sample(rows, dice.randint(1, 5))
         if dice.random() < 0.5:
-            batch.sort(key=lambda row: row.time_ids)
+            batch.sort(key=lambda row: row.numbers)
         told = batches.tell(batch)
 
-        assert torch.equal(told.text, join_texts([row.conditioning.text for row in batch]))
+        assert torch.equal(told.text, repeat_texts([row.conditioning.text for row in batch]))
         if not is_large:
-            assert told.added is None
+            assert told.pooled is None and told.numbers is None
             continue
         pooled = torch.cat([row.conditioning.pooled for row in batch])  # type: ignore[misc]
-        sizes = [row.time_ids for row in batch for _ in range(row.samples)]
-        assert told.added is not None
-        assert torch.equal(told.added["text_embeds"], pooled)
-        assert torch.equal(told.added["time_ids"], torch.tensor(sizes).float())
+        sizes = [row.numbers for row in batch for _ in range(row.samples)]
+        assert told.pooled is not None and told.numbers is not None and told.mask is None
+        assert torch.equal(told.pooled, pooled)
+        assert torch.equal(told.numbers, torch.tensor(sizes).float())
 
 
 def test_batch_that_steps_again_writes_nothing() -> None:
@@ -102,7 +104,7 @@ def test_who_joins_behind_is_written_alone() -> None:
 def test_images_of_one_job_change_places_freely() -> None:
     """Rows that are told the same are the same to the memory."""
     batches, one = ToldBatches(), telling(1)
-    twin = Telling(conditioning=one.conditioning, time_ids=one.time_ids)
+    twin = Telling(conditioning=one.conditioning, numbers=one.numbers)
     batches.tell([one, one])
 
     assert told_and_writes(batches, [twin, one])[1] == 0
@@ -113,10 +115,10 @@ def test_other_sizes_are_another_telling() -> None:
     batches, one = ToldBatches(), telling(1, is_large=True)
     batches.tell([one])
 
-    told = batches.tell([Telling(conditioning=one.conditioning, time_ids=(9,) * 6)])
+    told = batches.tell([Telling(conditioning=one.conditioning, numbers=(9,) * 6)])
 
-    assert told.added is not None
-    assert (told.added["time_ids"] == 9).all()
+    assert told.numbers is not None
+    assert (told.numbers == 9).all()
 
 
 def test_samples_of_nobody_are_told_something() -> None:
