@@ -21,7 +21,7 @@ _ROUND = 16
 
 def write_tokenizer(folder: Path) -> None:
     """Write a tokenizer as the published pipelines have it: words, pieces of words, letters."""
-    _tokenizer().save_pretrained(folder)
+    tokenizer().save_pretrained(folder)
 
 
 def new_config(*, width: int) -> Any:
@@ -60,7 +60,8 @@ def new_encoder(seed: int, width: int) -> Any:
     return model.eval().requires_grad_(False)
 
 
-def _tokenizer() -> Any:
+def tokenizer() -> Any:
+    """Return the same tokenizer, made in memory."""
     return transformers.T5Tokenizer(
         vocab=_vocabulary(), extra_ids=_SENTINELS, model_max_length=TOKENS_MAX
     )
