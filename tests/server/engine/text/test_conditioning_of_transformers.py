@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What SD3.5's and Flux's networks are told, against diffusers' own `encode_prompt`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -147,7 +147,7 @@ def test_sd3_without_t5_equals_diffusers(light_sd3: Stage) -> None:
     assert not found.text[:, 32:].any()
 
 
-def test_long_prompt_of_sd3_equals_diffusers(sd3: Stage, caplog: pytest.LogCaptureFixture) -> None:
+def test_long_prompt_of_sd3_equals_diffusers(sd3: Stage) -> None:
     """Who allows two windows gets 512 tokens of the T5, and CLIP reads the beginning."""
     found = sd3.encode("blue", LONG, style=WIDE)
 
@@ -202,20 +202,19 @@ def test_weights_act_in_every_encoder(sd3: Stage) -> None:
     plain = sd3.encode("a red circle").text[0]
     weighed = sd3.encode("a (red:1.5) circle", style=WEIGHTED).text[0]
 
-    for words, token in ((slice(0, 32), 2), (slice(32, 288), 1)):
-        for part in _widths(words, token):
-            before, after = plain[words, part], weighed[words, part]
-            factor = torch.ones(len(before), 1, dtype=before.dtype)
-            factor[token] = 1.5
-            expected = before * factor
-            torch.testing.assert_close(after, expected * (before.mean() / expected.mean()))
+    first, second = CLIP_WIDTHS
+    for words, width, token in (
+        (slice(0, 32), slice(0, first), 2),
+        (slice(0, 32), slice(first, first + second), 2),
+        (slice(32, 288), slice(WIDTH), 1),
+    ):
+        before, after = plain[words, width], weighed[words, width]
+        factor = torch.ones(len(before), 1, dtype=before.dtype)
+        factor[token] = 1.5
+        expected = before * factor
+        torch.testing.assert_close(after, expected * (before.mean() / expected.mean()))
     unweighed = sd3.encode("a (red:1.0) circle", style=WEIGHTED)
     assert torch.equal(unweighed.text[0], plain)
-
-
-def _widths(words: slice, _token: int) -> Sequence[slice]:
-    first, second = CLIP_WIDTHS
-    return (slice(0, first), slice(first, first + second)) if words.start == 0 else (slice(WIDTH),)
 
 
 def test_taught_word_is_read_by_the_clips(sd3: Stage) -> None:
