@@ -30,7 +30,7 @@ def make_tiny_base(
     pipeline = tiny_pipeline(family, is_zero_snr=is_zero_snr)
     if family != "sd1":
         enliven(pipeline.text_encoder, scale=20.0)
-    if family == "sdxl":
+    if family in ("sdxl", "sd3"):
         enliven(pipeline.text_encoder_2, scale=20.0)
     pipeline.save_pretrained(str(folder))
     return folder
@@ -49,7 +49,7 @@ def load_pipeline(base: Path, **options: Any) -> Any:
 
 def text_encoders(pipe: Any) -> dict[str, Any]:
     """Return the text encoders of a pipeline by component."""
-    names = ("text_encoder", "text_encoder_2")
+    names = ("text_encoder", "text_encoder_2", "text_encoder_3")
     return {name: model for name in names if (model := getattr(pipe, name, None)) is not None}
 
 

@@ -231,15 +231,17 @@ def _begin_at_the_first_step(scheduler: Any) -> None:
 def step_in_double_precision(scheduler: Any) -> None:
     """Lend diffusers what it lacks: some schedulers round float64 to float32 in every step.
 
-    They mean to widen half precision. What is not float64 is stepped as it was.
+    They mean to widen half precision. What is not float64 is stepped as it was; noise that they
+    draw in the dtype of what they have rounded is drawn in float32, as they draw it.
     """
     step = scheduler.step
+    noise_dtype = torch.float32 if type(scheduler).__name__.startswith("FlowMatch") else None
 
     @functools.wraps(step)
     def exact(prediction: Any, timestep: Any, sample: Any, *more: Any, **options: Any) -> Any:
         if sample.dtype != torch.float64:
             return step(prediction, timestep, sample, *more, **options)
-        with _Unrounded():
+        with _Unrounded(noise_dtype):
             return step(prediction, timestep, sample, *more, **options)
 
     scheduler.step = exact
@@ -248,12 +250,17 @@ def step_in_double_precision(scheduler: Any) -> None:
 class _Unrounded(TorchFunctionMode):
     """Latents of float64 stay it, and noise is multiplied in it, in whichever dtype it is drawn."""
 
+    def __init__(self, noise_dtype: torch.dtype | None) -> None:
+        super().__init__()
+        self._noise_dtype = noise_dtype
+
     def __torch_function__(
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         named = kwargs or {}
         if function is torch.randn:
-            return function(*args, **named).double()
+            drawn = {"dtype": self._noise_dtype} if self._noise_dtype else {}
+            return function(*args, **{**named, **drawn}).double()
         is_rounding = function is torch.Tensor.to and torch.float32 in (
             *args[1:],
             named.get("dtype"),

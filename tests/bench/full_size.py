@@ -20,7 +20,7 @@ from tabard_server.engine.slots.packed_weights import PackedWeights
 from tabard_server.engine.slots.slot_table import SlotTable, table_rows
 from tabard_server.engine.slots.slotted_layers import add_slots, is_slottable
 from tabard_server.engine.slots.worn_rows import Binding
-from tabard_server.engine_port.weights.unet_blocks import UNetBlocks
+from tabard_server.engine_port.weights.blocks import Blocks
 
 RANK = 16
 LAYERS = 192
@@ -106,7 +106,7 @@ def slots_of(
     """Give a UNet's layers slots; return them, and what binds rows to them."""
     binding, rank_rows = Binding(), table_rows(rank_total)
     modules = list(unet.named_modules())
-    blocks = UNetBlocks(name for name, _ in modules)
+    blocks = Blocks(name for name, _ in modules)
     layers = {
         (COMPONENT, name): add_slots(
             module,

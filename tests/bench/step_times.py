@@ -28,7 +28,7 @@ from tabard_server.engine.slots.fused.choice import fuse_where_it_pays
 from tabard_server.engine.slots.slot_table import Slot
 from tabard_server.engine.slots.worn_rows import WornRows
 from tabard_server.engine_port.weights.strength import BlockWeights
-from tabard_server.engine_port.weights.unet_blocks import UNetBlocks
+from tabard_server.engine_port.weights.blocks import Blocks
 from tests.bench import full_size
 
 ROWS = 8
@@ -120,7 +120,7 @@ class Passes:
         self._held = self._slots.acquire(self._adapters)
         self._turn, self._samples_per_row = 0, samples_per_row
         samples = ROWS * samples_per_row
-        blocks = len(UNetBlocks(name for name, _ in slotted.named_modules()).names)
+        blocks = len(Blocks(name for name, _ in slotted.named_modules()).names)
         self._by_block: BlockWeights = tuple(0.8 + n / 100 for n in range(blocks + 1))
         generator = torch.Generator().manual_seed(1)
         side = config["sample_size"] if device.type == "cuda" else CPU_LATENT_SIDE

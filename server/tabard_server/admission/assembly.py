@@ -18,7 +18,7 @@ from tabard_server.admission.sizes import Sizes
 from tabard_server.admission.stack import Stacker
 from tabard_server.admission.walks import WalkReader
 from tabard_server.engine_port.port import EnginePort
-from tabard_server.engine_port.weights.unet_blocks import UNetBlocks
+from tabard_server.engine_port.weights.blocks import Blocks
 from tabard_server.settings import Settings
 
 
@@ -64,7 +64,7 @@ def admission_for(
             limits=limits,
             verifier=verifier,
             controls=ControlReader(
-                blocks=UNetBlocks(engine.profile.modules.get("unet", ())),
+                blocks=Blocks(engine.profile.modules.get(engine.profile.denoiser, ())),
                 family=engine.profile.family,
             ),
         ),

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from tabard_server.engine_port.drawing import Drawing
 from tabard_server.engine_port.weights.strength import Controls, Point
-from tabard_server.engine_port.weights.unet_blocks import TEXT_BLOCK, UNetBlocks
+from tabard_server.engine_port.weights.blocks import TEXT_BLOCK, Blocks
 from tabard_server.errors import InvalidRequest, Violation, invalid
 from tabard_server.jobs.job import Worn
 from tabard_server.jobs.words.controls import NOTHING_SAID, SaidControls, write_points
@@ -21,7 +21,7 @@ _PLACES = "use 0 to 1: shares of the steps, 0 is their beginning"
 class ControlReader:
     """Checks controls for one base."""
 
-    def __init__(self, *, blocks: UNetBlocks, family: str) -> None:
+    def __init__(self, *, blocks: Blocks, family: str) -> None:
         self._blocks = blocks
         self._family = family
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The UNet: one forward pass for rows of any stacks, or for rows of one stack on a merged copy.
+"""The network: one forward pass for rows of any stacks, or for rows of one stack on a merged copy.
 
 In: open rows of one pixel size. Out: a prediction for each. On a CPU a pass may run a library, on
 CUDA a captured graph; a swap changes no shape, no library and no graph. Knows nothing of samplers,
@@ -14,11 +14,13 @@ from typing import Any
 
 import torch
 
+from tabard_server.engine.base.text_layout import TextLayout
 from tabard_server.engine.compiled.graph import PassShape, shape_of
 from tabard_server.engine.compiled.library import Library
 from tabard_server.engine.compiled.passes import CompiledPasses
 from tabard_server.engine.measures.stopwatch import Stopwatch
 from tabard_server.engine.merged.merged_copy import MergedWeights
+from tabard_server.engine.networks.network import Network, Words
 from tabard_server.engine.row import Row
 from tabard_server.engine.sampling.pass_courses import PassCourses
 from tabard_server.engine.slots.binding import (
@@ -29,7 +31,7 @@ from tabard_server.engine.slots.binding import (
     bucket,
 )
 from tabard_server.engine.slots.worn_rows import Binding, WornRows
-from tabard_server.engine.text.told import Telling, Told, ToldBatches
+from tabard_server.engine.text.told import Telling, ToldBatches
 from tabard_server.engine_port.costs import Compiled
 from tabard_server.engine_port.errors import no_merged_copy
 from tabard_server.engine_port.row_spec import RowSpec
@@ -43,7 +45,7 @@ GRAPHS_MAX = 256
 
 
 class Denoiser:
-    """One UNet on its device.
+    """One network on its device.
 
     Attributes:
         binding: What its layers wear.
@@ -51,8 +53,9 @@ class Denoiser:
 
     def __init__(
         self,
-        unet: Any,
+        network: Network,
         *,
+        layout: TextLayout,
         binding: Binding,
         merged: MergedWeights | None,
         dtype: torch.dtype,
@@ -60,10 +63,11 @@ class Denoiser:
         libraries: CompiledPasses | None,
         stopwatch: Stopwatch,
     ) -> None:
-        """Take a UNet whose layers have slots.
+        """Take a network whose layers have slots.
 
         Args:
-            unet: The model, on its device.
+            network: On its device.
+            layout: How it reads text.
             binding: That of its layers.
             merged: The merged copy, if there may be one.
             dtype: Dtype of the model.
@@ -72,9 +76,9 @@ class Denoiser:
             stopwatch: Notes what steps and merges take.
         """
         self._stopwatch = stopwatch
-        self._unet, self.binding, self._merged = unet, binding, merged
-        self._device, self._dtype = unet.device, dtype
-        self._told = ToldBatches()
+        self._network, self.binding, self._merged = network, binding, merged
+        self._device, self._dtype = network.module.device, dtype
+        self._told = ToldBatches(layout)
         self._is_captured, self._libraries = is_captured, libraries
         self._run = self._capture() if is_captured else self._forward
 
@@ -90,7 +94,7 @@ class Denoiser:
     def predict(
         self, rows: Sequence[Row], *, courses: PassCourses, is_merged: bool
     ) -> torch.Tensor:
-        """Return what the UNet says to the samples of all rows, `[samples, channels, h, w]`.
+        """Return what the network says to the samples of all rows, `[samples, channels, h, w]`.
 
         Args:
             rows: Open rows of one pixel size.
@@ -105,7 +109,7 @@ class Denoiser:
             with self._timing(kind, rows):
                 return self._predict(rows, courses=courses, is_merged=False)
         copy = self._merge(rows[0].spec)
-        with self._timing("merged_step", rows), copy.wearing("unet"):
+        with self._timing("merged_step", rows), copy.wearing(self._network.component):
             return self._predict(rows, courses=courses, is_merged=True)
 
     def warm(self, size: tuple[int, int], *, tokens: int, rows_max: int) -> None:
@@ -191,25 +195,25 @@ class Denoiser:
         library: Library | None,
     ) -> torch.Tensor:
         is_fixed = self._is_captured or library is not None
-        run = self._run if library is None else library.run
         latents = courses.model_input()
         filler = _filler(len(latents)) if is_fixed else 0
         told = self._told.tell(
             [
-                Telling(conditioning=row.conditioning, time_ids=row.spec.drawing.time_ids)
+                Telling(
+                    conditioning=row.conditioning,
+                    numbers=self._network.numbers_of(row.spec.drawing),
+                )
                 for row in rows
             ],
             filler=filler,
         )
         worn = None if is_merged else self._bind(rows, filler=filler, is_fixed=is_fixed)
         try:
-            predictions = run(
-                worn,
-                _filled(latents, filler),
-                _filled(courses.timesteps(), filler),
-                told.text,
-                _added(told),
-            )
+            shown = _filled(latents, filler), _filled(courses.timesteps(), filler)
+            if library is None:
+                predictions = self._run(worn, *shown, told)
+            else:
+                predictions = library.run(worn, *shown, told.text, _added(told))
         finally:
             self.binding.clear()
         if self._is_captured:
@@ -222,18 +226,11 @@ class Denoiser:
         worn: WornRows | None,
         latents: torch.Tensor,
         timesteps: torch.Tensor,
-        text: torch.Tensor,
-        added: dict[str, torch.Tensor] | None,
+        words: Words,
     ) -> torch.Tensor:
         # The layers find here what they wear: to a compiled graph it is an argument like others.
         self.binding.worn = worn
-        return self._unet(  # type: ignore[no-any-return]
-            latents,
-            timesteps,
-            encoder_hidden_states=text,
-            added_cond_kwargs=added,
-            return_dict=False,
-        )[0]
+        return self._network.predict(latents, timesteps, words)
 
     def _capture(self) -> Any:
         torch._dynamo.config.recompile_limit = GRAPHS_MAX
@@ -269,11 +266,11 @@ class Denoiser:
         return self.binding.worn
 
 
-def _added(told: Told) -> dict[str, torch.Tensor] | None:
-    """Return what SDXL's UNet takes beside the words."""
-    if told.pooled is None or told.time_ids is None:
+def _added(words: Words) -> dict[str, torch.Tensor] | None:
+    """Return what a UNet's library is told beside text."""
+    if words.pooled is None or words.numbers is None:
         return None
-    return {"text_embeds": told.pooled, "time_ids": told.time_ids}
+    return {"text_embeds": words.pooled, "time_ids": words.numbers}
 
 
 def _filler(samples: int) -> int:

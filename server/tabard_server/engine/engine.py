@@ -45,7 +45,7 @@ from tabard_server.engine_port.port import PromptReaderLike
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.samplers import resolve_sampler
 from tabard_server.engine_port.stack import Resident, StackKey
-from tabard_server.engine_port.weights.unet_blocks import UNetBlocks
+from tabard_server.engine_port.weights.blocks import Blocks
 from tabard_server.engine_port.work import GUIDED_SAMPLES, Work
 
 
@@ -97,19 +97,23 @@ class Engine:
         for component in base.adaptable:
             # diffusers' own `to` warns about modules that other models keep in float32.
             torch.nn.Module.to(base.models[component], device=device, dtype=dtype)
-        # Convolutions and their 1x1 neighbours read pixels without turning them around.
-        base.unet.to(memory_format=torch.channels_last)
+        network = base.network
+        if network.is_convolutional:
+            # Convolutions and their 1x1 neighbours read pixels without turning them around.
+            network.module.to(memory_format=torch.channels_last)
         self._weights.note_kept(device=device)
         self._bindings = {component: Binding() for component in base.adaptable}
-        self._blocks = UNetBlocks(self.profile.modules["unet"])
+        self._blocks = Blocks(self.profile.modules[network.component])
         self._packed = self._new_packed_weights()
         rank_rows, is_compiled = table_rows(slot_rank_total), compiled_in is not None
         self.slots = self._new_slots(rank_rows, has_tables=is_compiled)
-        self._samplers = SamplerPrototypes(base.scheduler_config)
+        self._samplers = SamplerPrototypes(
+            base.scheduler_config, has_linear_sigmas=base.has_linear_sigmas
+        )
         self._noise = NoiseAhead()
         self._stopwatch = Stopwatch(device)
         models = {component: base.models[component] for component in base.adaptable}
-        unet = {"unet": models.pop("unet")}
+        drawing = {network.component: models.pop(network.component)}
         self._text = RowTextEncoder(
             base,
             bindings=self._bindings,
@@ -119,9 +123,10 @@ class Engine:
             bytes_max=text_bytes_max if plan is None else plan.texts,
         )
         self._denoiser = Denoiser(
-            base.unet,
-            binding=self._bindings["unet"],
-            merged=MergedWeights(unet, device=device, bytes_max=None) if can_merge else None,
+            network,
+            layout=base.text_layout,
+            binding=self._bindings[network.component],
+            merged=MergedWeights(drawing, device=device, bytes_max=None) if can_merge else None,
             dtype=dtype,
             is_captured=is_compiled and device.type == "cuda",
             libraries=self._new_libraries(
@@ -314,10 +319,11 @@ class Engine:
         self, rank_rows: int, *, compiled_in: Path | None, bytes_max: int
     ) -> CompiledPasses | None:
         """Return what passes may run on a CPU; on CUDA they are captured graphs."""
-        if compiled_in is None or self._device.type == "cuda":
+        network = self._base.network
+        if compiled_in is None or self._device.type == "cuda" or network.library_config is None:
             return None
         return libraries_of(
-            self._base.unet,
+            network.module,
             dtype=self._dtype,
             rank_rows=rank_rows,
             root=compiled_in,
@@ -325,13 +331,14 @@ class Engine:
         )
 
     def _new_slots(self, rank_rows: int, *, has_tables: bool) -> SlotTable:
+        drawing = self._base.network.component
         layers = {
             (component, name): add_slots(
                 module,
                 binding=binding,
                 rank_rows=rank_rows,
-                block=self._blocks.index_of(name) if component == "unet" else 0,
-                packed=self._packed if component == "unet" else None,
+                block=self._blocks.index_of(name) if component == drawing else 0,
+                packed=self._packed if component == drawing else None,
                 has_tables=has_tables,
             )
             for component, binding in self._bindings.items()
@@ -341,7 +348,7 @@ class Engine:
         return SlotTable(layers, rank_rows=rank_rows)
 
     def _fuse(self) -> int:
-        """Let layers of the UNet that gain by it make what rows wear in their own product."""
+        """Let layers of the network that gain by it make what rows wear in their own product."""
         from tabard_server.engine.slots.fused.kernel import multiply  # noqa: PLC0415 - Triton
 
         one = denoising(
@@ -353,7 +360,7 @@ class Engine:
         )
         rows = ROWS_PER_STEP if self.plan is None else self.plan.rows_per_step
         return fuse_where_it_pays(
-            self._base.unet,
+            self._base.network.module,
             one.run,
             rows=rows,
             is_compiled=self._is_compiled,
@@ -388,6 +395,7 @@ class Engine:
                     samplers=self._samplers,
                     space=self._space,
                     blocks=self._blocks,
+                    image_tokens=self._base.image_tokens(spec.drawing.size),
                 )
         except Exception as error:
             for slot in slots:

@@ -23,7 +23,7 @@ from tabard_server.engine_port.drawing import Drawing
 from tabard_server.engine_port.errors import EngineError
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.weights.strength import BlockWeights, is_worn_in, weights_by_step
-from tabard_server.engine_port.weights.unet_blocks import UNetBlocks
+from tabard_server.engine_port.weights.blocks import Blocks
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -33,8 +33,8 @@ class Row:
     Attributes:
         spec: What was asked for.
         slots: Leased slots, in the order of the stack's layered adapters.
-        outfits: What the UNet wears at each step, of the slots, in each part of the picture.
-        conditioning: What the UNet is told, one sample for each that the row takes.
+        outfits: What the network wears at each step, of the slots, in each part of the picture.
+        conditioning: What the network is told, one sample for each that the row takes.
         course: Its way from noise to latents.
         failure: Set when the row broke; it takes part in no further step.
     """
@@ -90,17 +90,19 @@ def begin_row(
     conditioning: Conditioning,
     samplers: SamplerPrototypes,
     space: LatentSpace,
-    blocks: UNetBlocks,
+    blocks: Blocks,
+    image_tokens: int | None = None,
 ) -> Row:
     """Draw the initial latents as diffusers draws them: from a CPU generator, in model dtype.
 
     Args:
         spec: What was asked for.
         slots: Leased slots, one for each adapter of the stack.
-        conditioning: What the UNet is told, one sample for each that the row takes.
+        conditioning: What the network is told, one sample for each that the row takes.
         samplers: Where its sampler comes from.
         space: Where latents live.
-        blocks: Those of the UNet.
+        blocks: Those of the network.
+        image_tokens: Latent patches of the picture; None: the model takes it in one piece.
 
     Raises:
         SamplerNotServed: The base cannot be walked with this sampler.
@@ -109,9 +111,19 @@ def begin_row(
     generator = torch.Generator("cpu").manual_seed(spec.seed)
     drawing = spec.drawing
     scheduler = samplers.take(
-        drawing.sampler, num_inference_steps=drawing.steps, seed=spec.seed, walk=drawing.walk
+        drawing.sampler,
+        num_inference_steps=drawing.steps,
+        seed=spec.seed,
+        walk=drawing.walk,
+        image_tokens=image_tokens,
     )
-    first = draw_first_latents(drawing, scheduler=scheduler, generator=generator, space=space)
+    first = draw_first_latents(
+        drawing,
+        scheduler=scheduler,
+        generator=generator,
+        space=space,
+        rule=samplers.redraw_rule,
+    )
     return Row(
         spec=spec,
         slots=slots,
@@ -126,6 +138,7 @@ def begin_row(
                 drawing.sampler, generator=generator, eta=drawing.walk.eta
             ),
             tables=samplers.tables,
+            image_tokens=image_tokens if samplers.looks_at_size else None,
         ),
     )
 
@@ -139,7 +152,7 @@ def _shares(drawing: Drawing, *, like: torch.Tensor) -> torch.Tensor | None:
 
 
 def _outfits(
-    spec: RowSpec, *, slots: Sequence[Slot], steps: int, blocks: UNetBlocks
+    spec: RowSpec, *, slots: Sequence[Slot], steps: int, blocks: Blocks
 ) -> Sequence[Sequence[SlotStack]]:
     """Say once what each part wears at each step, so that a step asks for nothing."""
     told = 1 if spec.is_steady else steps

@@ -13,7 +13,6 @@ import torch
 
 from tabard_server.adapters.host_adapter import adapters_of
 from tabard_server.engine.base.loading import Base
-from tabard_server.engine.base.text_layout import TextLayout
 from tabard_server.engine.merged.merged_copy import MergedWeights
 from tabard_server.engine.slots.binding import bind_rows
 from tabard_server.engine.slots.slot_table import Slot
@@ -47,8 +46,6 @@ class RowTextEncoder:
         device: torch.device,
         dtype: torch.dtype,
         bytes_max: int,
-        layout: TextLayout | None = None,
-        width: int | None = None,
     ) -> None:
         """Take the text encoders, whose embeddings learn to read placeholders.
 
@@ -60,11 +57,9 @@ class RowTextEncoder:
             device: Where they lie.
             dtype: Dtype of the models.
             bytes_max: What may be kept of texts that were encoded.
-            layout: What the network reads of the encoders; None: as UNets of so many do.
-            width: Of the sequence that the network reads; None: that of the encoders together.
         """
         self.kept = KeptTexts(bytes_max=bytes_max)
-        self._conditioner = Conditioner(base, layout=layout, width=width)
+        self._conditioner = Conditioner(base)
         self._is_empty_zero = base.is_empty_zero
         self._bindings, self._merged = bindings, merged
         self._device, self._dtype = device, dtype

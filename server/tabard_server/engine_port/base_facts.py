@@ -3,7 +3,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
+Guidance = Literal["classifier_free", "distilled", "none"]
+"""How a base is guided: by a second sample, by a number that it was trained to read, or not."""
 NUMERICS = "2"
 """Version of the arithmetic from noise to image: equal requests give equal bytes while it stays.
 
@@ -23,10 +26,14 @@ class BaseFacts:
         latent_factor: Pixels of a side of one latent pixel.
         clip_skip_max: Most last layers of its text encoders that a prompt may leave out.
         train_timesteps: Timesteps of its training; a walk names them from 0 to one less.
-        prediction: What its UNet predicts, like `epsilon`.
+        prediction: What its network predicts, like `epsilon`.
         samplers: Short names of the samplers that it can be walked with.
         dtype: In which precision it is drawn, like `float32`.
         versions: Versions of what shapes an image: libraries, and `numerics`, the arithmetic here.
+        guidance: How it is guided.
+        takes_sizes: Whether it is told the sizes that a picture shall seem to have.
+        side_pixels_max: Longest side that it has positions for; None: it needs none.
+        skippable_blocks: Blocks that skip-layer guidance may leave out; 0: it has none.
         remarks: What an operator should know of it, from keys that are not read to other sizes.
     """
 
@@ -40,4 +47,8 @@ class BaseFacts:
     samplers: tuple[str, ...]
     dtype: str
     versions: Mapping[str, str]
+    guidance: Guidance = "classifier_free"
+    takes_sizes: bool = False
+    side_pixels_max: int | None = None
+    skippable_blocks: int = 0
     remarks: tuple[str, ...] = ()

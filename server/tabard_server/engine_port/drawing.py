@@ -60,6 +60,7 @@ class Drawing:
         negative_prompt: What to keep away from; empty: nothing in particular.
         steps: Denoise steps asked of the sampler.
         guidance_scale: Classifier-free guidance; 1 or less: none.
+        distilled_guidance: What a network is told that was trained to be guided by a number.
         width: Pixels.
         height: Pixels.
         sampler: Canonical short name.
@@ -87,6 +88,7 @@ class Drawing:
     walk: Walk = PLAIN_WALK
     style: PromptStyle = PLAIN
     clip_skip: int = 0
+    distilled_guidance: float = 0.0
     regions: tuple[Region, ...] = ()
     picture: Picture | None = None
     strength: float | None = None

@@ -12,7 +12,10 @@ from difflib import get_close_matches
 from typing import Any
 
 from tabard_server.engine_port.errors import SamplerNotServed, UnknownSampler
-from tabard_server.engine_port.walk import ABILITIES, split_schedule
+from tabard_server.engine_port.walk import ABILITIES, FLOW_ABILITIES, split_schedule
+
+FLOW_PREDICTION = "flow_prediction"
+"""What a flow base predicts: the way from the picture to noise, as diffusers calls it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,17 +27,19 @@ class Sampler:
         title: The name A1111 shows, written into image metadata.
         scheduler: Class name within diffusers.
         options: Config entries that differ from the base's.
+        is_flow: Whether it walks a flow, from noise to a picture in a straight line.
     """
 
     name: str
     title: str
     scheduler: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    is_flow: bool = False
 
     @property
     def abilities(self) -> frozenset[str]:
         """What it can be told of its steps: some of the fields of a `Walk`."""
-        return ABILITIES[self.scheduler]
+        return (FLOW_ABILITIES if self.is_flow else ABILITIES)[self.scheduler]
 
     @property
     def schedule(self) -> str:
@@ -80,6 +85,55 @@ SAMPLERS: Mapping[str, Sampler] = {
     name: Sampler(name=name, title=title, scheduler=scheduler, options=options)
     for name, title, scheduler, options in _ROWS
 }
+"""Those that walk a noise schedule, as UNets are trained; every name is among them."""
+
+_FLOW = {
+    "prediction_type": FLOW_PREDICTION,
+    "use_flow_sigmas": True,
+    "use_karras_sigmas": False,
+    "use_exponential_sigmas": False,
+    "use_beta_sigmas": False,
+}
+_FLOW_ROWS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "euler": ("FlowMatchEulerDiscreteScheduler", {}),
+    "euler_karras": ("FlowMatchEulerDiscreteScheduler", _KARRAS),
+    "heun": ("FlowMatchHeunDiscreteScheduler", {}),
+    "dpmpp_2m": (_MULTISTEP, _FLOW),
+    "dpmpp_2m_sde": (_MULTISTEP, {**_SDE, **_FLOW}),
+    "unipc": ("UniPCMultistepScheduler", _FLOW),
+    "lcm": ("FlowMatchLCMScheduler", {"scale_factors": None}),
+}
+
+FLOW_SAMPLERS: Mapping[str, Sampler] = {
+    name: Sampler(
+        name=name,
+        title=SAMPLERS[name].title,
+        scheduler=scheduler,
+        options=options,
+        is_flow=True,
+    )
+    for name, (scheduler, options) in _FLOW_ROWS.items()
+}
+"""Those that walk a flow: the same names, each the scheduler of diffusers that does so there."""
+
+NEAREST_FLOW: Mapping[str, str] = {
+    "ddim": "euler",
+    "pndm": "dpmpp_2m",
+    "euler_a": "dpmpp_2m_sde",
+    "heun_karras": "heun",
+    "lms": "dpmpp_2m",
+    "lms_karras": "dpmpp_2m",
+    "dpm2": "heun",
+    "dpm2_karras": "heun",
+    "dpm2_a": "dpmpp_2m_sde",
+    "dpm2_a_karras": "dpmpp_2m_sde",
+    "dpmpp_2m_karras": "dpmpp_2m",
+    "dpmpp_2m_sde_karras": "dpmpp_2m_sde",
+    "dpmpp_sde": "dpmpp_2m_sde",
+    "dpmpp_sde_karras": "dpmpp_2m_sde",
+    "tcd": "lcm",
+}
+"""What to take on a flow base instead of a sampler that walks none."""
 
 _ALIASES = {
     "plms": "pndm",
@@ -104,10 +158,22 @@ _NOT_SERVED = {
     "dpmpp3msdeexponential": "dpmpp_2m_sde_karras",
     "restart": "heun_karras",
     "ddimcfgpp": "ddim",
-    "flowmatcheuler": "euler",
     "repaint": "ddim",
     "scm": "lcm",
 }
+# Names of diffusers' classes; what they are depends on the base, and so does the short name.
+_BY_BASE = {
+    "flowmatcheuler": "euler",
+    "flowmatcheulerdiscrete": "euler",
+    "flowmatchheun": "heun",
+    "flowmatchheundiscrete": "heun",
+    "flowmatchlcm": "lcm",
+}
+
+
+def samplers_for(prediction: str) -> Mapping[str, Sampler]:
+    """Return those that can walk a base, by what it predicts."""
+    return FLOW_SAMPLERS if prediction == FLOW_PREDICTION else SAMPLERS
 
 
 def read_sampler(name: str) -> tuple[str, str]:
@@ -133,7 +199,8 @@ def resolve_sampler(name: str) -> str:
     `DPM++ 2M Karras`, `dpmpp_2m_karras` and `dpmpp-2m-karras` are one.
 
     Raises:
-        SamplerNotServed: It is known, but cannot run one step of one row at a time.
+        SamplerNotServed: It is known, but cannot run one step of one row at a time, or goes by a
+            shorter name here.
         UnknownSampler: No sampler goes by that name.
     """
     plain = _plain(name)
@@ -144,6 +211,11 @@ def resolve_sampler(name: str) -> str:
             raise SamplerNotServed(
                 f"the sampler {name!r} cannot run one step of one image at a time",
                 hint=f"take {_NOT_SERVED[key]}, the nearest that can",
+            )
+        if key in _BY_BASE:
+            raise SamplerNotServed(
+                f"{name!r} is what {_BY_BASE[key]} is on a flow base, and no name of its own",
+                hint=f"take {_BY_BASE[key]}",
             )
     near = get_close_matches(plain, _ALIASES, n=1)
     meant = f"did you mean {_ALIASES[near[0]]}? " if near else ""
@@ -161,4 +233,4 @@ def _keys(plain: str) -> tuple[str, str]:
 
 
 def _is_known(plain: str) -> bool:
-    return any(key in _ALIASES or key in _NOT_SERVED for key in _keys(plain))
+    return any(key in known for key in _keys(plain) for known in (_ALIASES, _NOT_SERVED, _BY_BASE))

@@ -19,6 +19,8 @@ ETA = 0.0
 """How much noise each step adds where a request says nothing, as in diffusers' pipelines."""
 SIGMA_MAX = 4096.0
 """The largest sigma: what diffusers makes of a schedule that ends in nothing but noise."""
+FLOW_SIGMA_MAX = 1.0
+"""The largest sigma of a flow: nothing but noise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,13 +134,23 @@ ABILITIES: Mapping[str, frozenset[str]] = {
     "KDPM2AncestralDiscreteScheduler": frozenset({SPACING, WARP}),
     "DPMSolverMultistepScheduler": frozenset({SPACING, WARP, TIMESTEPS}),
     "DPMSolverSDEScheduler": frozenset({SPACING, WARP}),
-    # Its sigmas are those of flows, and no base here is one.
+    # It takes sigmas of flows only.
     "UniPCMultistepScheduler": frozenset({SPACING, WARP}),
     # These take their steps from those that they were distilled for, whatever the spacing.
     "LCMScheduler": frozenset({TIMESTEPS}),
     "TCDScheduler": frozenset({TIMESTEPS, ETA_OPTION}),
 }
 """What each scheduler of diffusers can be told of its steps; a `schedule` that bends sigmas."""
+FLOW_ABILITIES: Mapping[str, frozenset[str]] = {
+    "FlowMatchEulerDiscreteScheduler": frozenset({WARP, SIGMAS}),
+    "FlowMatchHeunDiscreteScheduler": frozenset(),
+    "FlowMatchLCMScheduler": frozenset({WARP, SIGMAS}),
+    # Bent, their sigmas are those of a noise schedule, which a flow has not.
+    "DPMSolverMultistepScheduler": frozenset(),
+    "UniPCMultistepScheduler": frozenset({SIGMAS}),
+}
+"""The same on a flow base. None takes timesteps: diffusers shifts the sigmas that belong to them,
+and not them, so that the model would be told of another time than that of its latents."""
 WARPS_WHOLE_RANGE = frozenset({"DPMSolverMultistepScheduler", "UniPCMultistepScheduler"})
 """Schedulers that bend the sigmas of the whole training, so that no spacing is left of."""
 

@@ -21,7 +21,7 @@ from tabard_server.admission.regions.reader import RegionReader
 from tabard_server.admission.stack import Stacker
 from tabard_server.admission.walks import WalkReader
 from tabard_server.engine_port.drawing import WantedDrawing
-from tabard_server.engine_port.weights.unet_blocks import UNetBlocks
+from tabard_server.engine_port.weights.blocks import Blocks
 from tabard_server.errors import InvalidRequest, OutOfTime, invalid
 from tabard_server.jobs.job import Job, JobSpec, WantedAdapter
 from tabard_server.limits import Limits
@@ -56,7 +56,7 @@ class Door:
                 can_merge=False,
                 limits=limits,
                 verifier=Verifier(),
-                controls=ControlReader(blocks=UNetBlocks(PROFILE.modules["unet"]), family="sd1"),
+                controls=ControlReader(blocks=Blocks(PROFILE.modules["unet"]), family="sd1"),
             ),
             prompts=PromptChecker(
                 reader=engine.new_prompt_reader(), limits=limits, defaults=defaults

@@ -9,7 +9,7 @@ import pytest
 
 from tabard_server.admission.controls import ControlReader, check_windows
 from tabard_server.engine_port.weights.strength import Controls, Point
-from tabard_server.engine_port.weights.unet_blocks import UNetBlocks
+from tabard_server.engine_port.weights.blocks import Blocks
 from tabard_server.errors import InvalidRequest
 from tabard_server.jobs.job import Worn
 from tabard_server.jobs.words.controls import NOTHING_SAID, SaidControls
@@ -27,7 +27,7 @@ MODULES = (
     "up_blocks.0.attentions.1.to_q",
 )
 """IN00, IN01 and IN02, MID, OUT00 and OUT01; text is looked at in IN01, MID and OUT01."""
-READER = ControlReader(blocks=UNetBlocks(MODULES), family="sd1")
+READER = ControlReader(blocks=Blocks(MODULES), family="sd1")
 
 
 def read(**said: Any) -> Controls | None:

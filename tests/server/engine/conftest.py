@@ -24,10 +24,10 @@ def _samplers_are_built_once() -> Iterator[None]:
     """Half of what an engine costs is its samplers; rows take copies, so engines can share them."""
     built: dict[str, SamplerPrototypes] = {}
 
-    def build(config: Mapping[str, Any]) -> SamplerPrototypes:
-        key = repr(sorted(config.items()))
+    def build(config: Mapping[str, Any], **options: Any) -> SamplerPrototypes:
+        key = repr((sorted(config.items()), options))
         if key not in built:
-            built[key] = SamplerPrototypes(config)
+            built[key] = SamplerPrototypes(config, **options)
         return built[key]
 
     with pytest.MonkeyPatch.context() as patch:

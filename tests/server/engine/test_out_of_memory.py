@@ -37,7 +37,7 @@ def test_full_memory_is_told(
     def full(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(engine._base.unet, "forward", full)
+    monkeypatch.setattr(engine._base.network.module, "forward", full)
     with pytest.raises(DeviceMemoryFull):
         engine.step([row])
     monkeypatch.undo()

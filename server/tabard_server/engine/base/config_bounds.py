@@ -19,7 +19,7 @@ LAYERS_MAX = 256
 _HINT = "copy or download the folder again: no model of a served family says that"
 _SIGNED = re.compile(r"latents_|shift_|lambda_|.*_token_id$")
 """Whole numbers below zero are at home there."""
-_DEPTHS = ("layers_per_block", "num_hidden_layers")
+_DEPTHS = ("layers_per_block", "num_hidden_layers", "num_layers", "num_single_layers")
 _INNER = ("transformer_layers_per_block", "reverse_transformer_layers_per_block")
 _BLOCKS = ("block_out_channels", "down_block_types", "up_block_types")
 

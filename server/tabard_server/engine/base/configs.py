@@ -77,13 +77,16 @@ def read_index(folder: Path) -> dict[str, Any]:
 def kind_of_folder(index: Mapping[str, Any], *, source: str) -> PipelineKind:
     """Return the kind of a pipeline, once everything with weights is what that kind has.
 
+    Text encoders that may be absent and are, are not of it.
+
     Raises:
         BaseNotLoadable: It is not served, or a component is another.
     """
     kind = kind_of(str(index.get("_class_name"))[:80], source=source)
+    entries = {name: _entry(index, name) for name in kind.models}
+    kind = kind.without({name for name in kind.optional if entries[name] is None})
     for component, class_name in kind.models.items():
-        entry = index.get(component)
-        found = entry[1] if isinstance(entry, list) and len(entry) == 2 else None
+        found = entries[component]
         if found != class_name:
             raise BaseNotLoadable(
                 f"{source} has {found or 'nothing'} for its {component}, not "
@@ -117,6 +120,8 @@ def refuse_other_kinds(config: Mapping[str, Any], *, of: Any, file: Path) -> Non
         value = config.get(name, parameter.default)
         # Defaults are no better than what they are: an infinity and an empty list are among them.
         is_own = type(value) is type(parameter.default) and value == parameter.default
+        # JSON knows no tuples.
+        is_own |= parameter.default == () and value == []
         if not (
             is_own or _is_of_kind(value, like=parameter.default, kind=str(parameter.annotation))
         ):
@@ -136,6 +141,12 @@ def _is_of_kind(value: Any, *, like: Any, kind: str) -> bool:
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         return math.isfinite(value) if is_number else value is None and "None" in kind
     return not isinstance(like, str) or value is None or isinstance(value, str)
+
+
+def _entry(index: Mapping[str, Any], component: str) -> str | None:
+    """Return the class that an index names for a component; None: there is none."""
+    entry = index.get(component)
+    return entry[1] if isinstance(entry, list) and len(entry) == 2 else None
 
 
 def _empty_model(folder: Path, *, class_name: str) -> Any:
@@ -167,7 +178,8 @@ def _refuse_other_class(config: Mapping[str, Any], *, class_name: str, file: Pat
 
 def _build(folder: Path, *, config: dict[str, Any], class_name: str) -> Any:
     if folder.name.startswith(_TEXT_ENCODER):
-        # It finds the text half of a whole CLIP's configuration.
-        said = transformers.CLIPTextConfig.from_pretrained(str(folder), local_files_only=True)
+        # CLIP's finds the text half of a whole CLIP's configuration.
+        kind = transformers.T5Config if class_name.startswith("T5") else transformers.CLIPTextConfig
+        said = kind.from_pretrained(str(folder), local_files_only=True)
         return getattr(transformers, class_name)(said)
     return getattr(diffusers, class_name).from_config(config)

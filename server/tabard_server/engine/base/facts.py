@@ -32,8 +32,14 @@ def facts_of(
         latent_factor=base.latent_factor,
         clip_skip_max=clip_skip_max,
         train_timesteps=int(base.scheduler_config["num_train_timesteps"]),
-        prediction=str(base.scheduler_config["prediction_type"]),
+        prediction=base.prediction,
         samplers=samplers,
+        guidance=base.network.guidance,
+        takes_sizes=base.network.takes_sizes,
+        side_pixels_max=None
+        if base.network.side_max is None
+        else base.network.side_max * base.latent_factor,
+        skippable_blocks=base.network.skippable_blocks,
         remarks=base.remarks,
         dtype=str(dtype).removeprefix("torch."),
         versions={name: version(name) for name in _LIBRARIES} | {"numerics": NUMERICS},

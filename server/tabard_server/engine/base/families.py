@@ -6,18 +6,23 @@ was found. Reads no files.
 """
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 
 from tabard_registry.grammar import with_article
+from tabard_server.engine.base.text_layout import CLIP, CLIP_JOINED, FLUX, SD3, TextLayout
+from tabard_server.engine.networks.flux import FluxTransformer
+from tabard_server.engine.networks.sd3 import SD3Transformer
+from tabard_server.engine.networks.unet import UNet
 from tabard_server.engine_port.errors import BaseNotLoadable
 
-NATIVE_LATENTS_MAX = 4096
-"""Most latents along one side that a UNet may say it was trained at; SDXL has 128."""
-_SERVED = "sd1, sd2 and sdxl are served: text-to-image pipelines with all their text encoders"
+_SERVED = (
+    "sd1, sd2, sdxl, sd3 and flux are served: text-to-image pipelines with their text encoders; of "
+    "sd3 the T5 may be absent"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,35 +31,95 @@ class PipelineKind:
 
     Attributes:
         pipeline: Its name in diffusers.
+        network: What its denoising network is made into.
+        network_class: Class name of that network.
         text_encoders: Component to class name, in the order in which their outputs are joined.
+        optional: Text encoders that people leave out.
+        text: What its network reads of the text encoders.
+        is_flow: Whether it is walked along straight lines from noise to picture.
+        has_linear_sigmas: Whether its pipeline gives its scheduler sigmas that fall evenly.
+        options: What its pipeline is made with, beside its parts.
     """
 
     pipeline: str
+    network: type[UNet | SD3Transformer | FluxTransformer]
+    network_class: str
     text_encoders: Mapping[str, str]
+    text: TextLayout
+    optional: frozenset[str] = frozenset()
+    is_flow: bool = False
+    has_linear_sigmas: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def denoiser(self) -> str:
+        """The component that its network is."""
+        return self.network.component
 
     @property
     def models(self) -> Mapping[str, str]:
         """Class name of everything with weights, by component."""
-        return {"unet": "UNet2DConditionModel", "vae": "AutoencoderKL", **self.text_encoders}
+        return {self.denoiser: self.network_class, "vae": "AutoencoderKL", **self.text_encoders}
 
     @property
-    def tokenizers(self) -> tuple[str, ...]:
-        """Name of each text encoder's tokenizer, in the same order."""
-        return tuple(name.replace("text_encoder", "tokenizer") for name in self.text_encoders)
+    def absent(self) -> tuple[str, ...]:
+        """Text encoders that may be absent, and are."""
+        return tuple(sorted(self.optional - set(self.text_encoders)))
+
+    def without(self, components: Collection[str]) -> "PipelineKind":
+        """Return the same without some of its text encoders."""
+        texts = {name: one for name, one in self.text_encoders.items() if name not in components}
+        return replace(self, text_encoders=texts)
+
+    def tokenizer_of(self, text_encoder: str) -> str:
+        """Return the component that a text encoder's tokenizer is."""
+        return text_encoder.replace("text_encoder", "tokenizer")
 
 
+_UNET: dict[str, Any] = {"network": UNet, "network_class": "UNet2DConditionModel"}
+_CLIP, _PROJECTED, _T5 = "CLIPTextModel", "CLIPTextModelWithProjection", "T5EncoderModel"
 KINDS: Mapping[str, PipelineKind] = {
     kind.pipeline: kind
     for kind in (
         PipelineKind(
-            pipeline="StableDiffusionPipeline", text_encoders={"text_encoder": "CLIPTextModel"}
+            pipeline="StableDiffusionPipeline",
+            text_encoders={"text_encoder": _CLIP},
+            text=CLIP,
+            options={
+                "safety_checker": None,
+                "feature_extractor": None,
+                "requires_safety_checker": False,
+            },
+            **_UNET,
         ),
         PipelineKind(
             pipeline="StableDiffusionXLPipeline",
+            text_encoders={"text_encoder": _CLIP, "text_encoder_2": _PROJECTED},
+            text=CLIP_JOINED,
+            options={"add_watermarker": False},
+            **_UNET,
+        ),
+        PipelineKind(
+            pipeline="StableDiffusion3Pipeline",
+            network=SD3Transformer,
+            network_class="SD3Transformer2DModel",
             text_encoders={
-                "text_encoder": "CLIPTextModel",
-                "text_encoder_2": "CLIPTextModelWithProjection",
+                "text_encoder": _PROJECTED,
+                "text_encoder_2": _PROJECTED,
+                "text_encoder_3": _T5,
             },
+            optional=frozenset({"text_encoder_3"}),
+            text=SD3,
+            is_flow=True,
+        ),
+        PipelineKind(
+            pipeline="FluxPipeline",
+            network=FluxTransformer,
+            network_class="FluxTransformer2DModel",
+            text_encoders={"text_encoder": _CLIP, "text_encoder_2": _T5},
+            text=FLUX,
+            is_flow=True,
+            has_linear_sigmas=True,
         ),
     )
 }
@@ -63,6 +128,8 @@ PIPELINE_OF_FAMILY: Mapping[str, str] = {
     "sd1": "StableDiffusionPipeline",
     "sd2": "StableDiffusionPipeline",
     "sdxl": "StableDiffusionXLPipeline",
+    "sd3": "StableDiffusion3Pipeline",
+    "flux": "FluxPipeline",
 }
 """Which pipeline draws with the checkpoints of a family."""
 
@@ -82,37 +149,25 @@ def kind_of(pipeline_class: str, *, source: str) -> PipelineKind:
     return kind
 
 
-def family_of(models: Mapping[str, Any], *, source: str) -> str:
-    """Return `sd1`, `sd2` or `sdxl`.
+def family_of(kind: PipelineKind, models: Mapping[str, Any], *, source: str) -> str:
+    """Return `sd1`, `sd2`, `sdxl`, `sd3` or `flux`.
 
     Args:
-        models: The components of a pipeline; their weights are not looked at.
+        kind: Of the pipeline.
+        models: Its components; their weights are not looked at.
         source: What to call it.
 
     Raises:
-        BaseNotLoadable: The UNet wants more than text, or its parts do not belong together.
+        BaseNotLoadable: Its network wants more than text, or its parts do not belong together.
     """
-    config, vae = models["unet"].config, models["vae"].config
-    first, second = models["text_encoder"], models.get("text_encoder_2")
-    problem = _foreign_part(config, latent_channels=int(vae.latent_channels))
-    if second is not None:
-        family, width = "sdxl", _width(first) + _width(second)
-        if config.addition_embed_type != "text_time":
-            problem = problem or "its UNet takes no pooled text and sizes, as SDXL's does"
-    else:
-        family = "sd2" if config.use_linear_projection else "sd1"
-        width = _width(first)
-        if config.addition_embed_type is not None:
-            problem = problem or f"its UNet wants {config.addition_embed_type} conditioning"
-    if config.cross_attention_dim != width:
-        problem = problem or (
-            f"its UNet reads text {config.cross_attention_dim} wide, its text encoders write "
-            f"{width}"
-        )
-    problem = problem or _impossible_number(config, vae=vae)
-    if problem:
+    vae = models["vae"].config
+    texts = {name: models[name].config for name in kind.text_encoders if name in models}
+    judged = kind.network(models[kind.denoiser]).judge(
+        texts, latent_channels=int(vae.latent_channels)
+    )
+    if problem := judged.problem or _impossible_scale(vae):
         raise BaseNotLoadable(f"the base {source!r} cannot be served: {problem}", hint=_SERVED)
-    return family
+    return judged.family
 
 
 def vae_dtype(config: Any, *, family: str, dtype: torch.dtype) -> torch.dtype:
@@ -125,28 +180,12 @@ def vae_dtype(config: Any, *, family: str, dtype: torch.dtype) -> torch.dtype:
     return torch.float32 if dtype == torch.float16 and wants_float32 else dtype
 
 
-def _foreign_part(config: Any, *, latent_channels: int) -> str:
-    """Say what a UNet wants that a text-to-image pipeline does not give; empty: nothing."""
-    if config.in_channels != latent_channels:
-        return (
-            f"its UNet takes {config.in_channels} channels and not {latent_channels}, as those "
-            "of inpainting, editing and upscaling models do"
-        )
-    if config.class_embed_type is not None or config.num_class_embeds is not None:
-        return "its UNet wants class labels, as those of upscalers do"
-    if config.time_cond_proj_dim is not None:
-        return "its UNet takes the guidance scale as an input, as distilled ones do"
-    if config.encoder_hid_dim_type is not None:
-        return f"its UNet projects {config.encoder_hid_dim_type} conditioning"
-    return ""
-
-
-def _impossible_number(config: Any, *, vae: Any) -> str:
-    if type(config.sample_size) is not int or not 1 <= config.sample_size <= NATIVE_LATENTS_MAX:
-        return f"its UNet's sample_size is {str(config.sample_size)[:40]}, not a number of latents"
-    scale = vae.scaling_factor
+def _impossible_scale(vae: Any) -> str:
+    scale, shift = vae.scaling_factor, vae.get("shift_factor")
     if type(scale) not in (int, float) or not 0 < scale < math.inf:
         return f"its VAE's scaling_factor is {str(scale)[:40]}"
+    if shift is not None and (type(shift) not in (int, float) or not math.isfinite(shift)):
+        return f"its VAE's shift_factor is {str(shift)[:40]}"
     for name in ("latents_mean", "latents_std"):
         found = vae.get(name)
         if found is not None and not (
@@ -156,7 +195,3 @@ def _impossible_number(config: Any, *, vae: Any) -> str:
         ):
             return f"its VAE's {name} is {str(found)[:40]}, not a number for each channel"
     return ""
-
-
-def _width(text_encoder: Any) -> int:
-    return int(text_encoder.config.hidden_size)

@@ -13,12 +13,13 @@ from typing import Any
 
 import torch
 
-from tabard_registry.intake.report.training_words import EPSILON
-from tabard_server.engine.base.families import KINDS
 from tabard_server.engine.base.files.tensor_file import unreadable
 from tabard_server.engine.base.pipeline import Opened, open_pipeline
 from tabard_server.engine.base.place import DEMO_BASE, find_base
-from tabard_server.engine.base.schedule import PREDICTION, ZERO_SNR, Asked
+from tabard_server.engine.base.schedule import ZERO_SNR, Asked, prediction_of
+from tabard_server.engine.base.text_layout import T5, TextLayout
+from tabard_server.engine.networks.network import Network
+from tabard_server.engine_port.drawing import Size
 from tabard_server.engine_port.loading_stage import Stage, Tell, tell_nobody
 
 
@@ -27,7 +28,7 @@ class TextPart:
     """One text encoder of a base.
 
     Attributes:
-        component: `text_encoder` or `text_encoder_2`.
+        component: `text_encoder`, `text_encoder_2` or `text_encoder_3`.
         model: The encoder.
         tokenizer: Its tokenizer.
     """
@@ -37,9 +38,9 @@ class TextPart:
     tokenizer: Any
 
     @property
-    def is_pooled(self) -> bool:
-        """Whether its projected, pooled output conditions the UNet as well."""
-        return hasattr(self.model, "text_projection")
+    def is_t5(self) -> bool:
+        """Whether it is a T5; all others are CLIPs."""
+        return str(self.model.config.model_type) == T5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,29 +48,34 @@ class Base:
     """The components of one base pipeline.
 
     Attributes:
-        family: `sd1`, `sd2` or `sdxl`.
+        family: `sd1`, `sd2`, `sdxl`, `sd3` or `flux`.
         source: Where it came from, as the user wrote it.
         text_parts: Its text encoders, in the order in which their outputs are joined.
+        network: What takes the noise out.
         scheduler_config: Config of the scheduler it came with.
         latent_factor: Pixels per latent, along one side.
         is_empty_zero: Whether an empty negative prompt means zeros instead of an encoded nothing.
+        has_linear_sigmas: Whether its pipeline gives its scheduler sigmas that fall evenly.
+        text_layout: What its network reads of the text encoders.
         remarks: What an operator should know of it.
     """
 
     family: str
     source: str
     text_parts: tuple[TextPart, ...]
-    unet: Any
+    network: Network
     vae: Any
     scheduler_config: dict[str, Any]
     latent_factor: int
     is_empty_zero: bool
+    text_layout: TextLayout
+    has_linear_sigmas: bool = False
     remarks: tuple[str, ...] = ()
 
     @property
     def prediction(self) -> str:
-        """What the UNet predicts: `epsilon`, `v_prediction` or `sample`."""
-        return str(self.scheduler_config.get(PREDICTION, EPSILON))
+        """What its model predicts: `epsilon`, `v_prediction`, `sample` or `flow_prediction`."""
+        return prediction_of(self.scheduler_config)
 
     @property
     def is_zero_snr(self) -> bool:
@@ -80,22 +86,40 @@ class Base:
     def models(self) -> Mapping[str, Any]:
         """Every model by the name of its component."""
         texts = {part.component: part.model for part in self.text_parts}
-        return {"unet": self.unet, "vae": self.vae, **texts}
+        return {self.network.component: self.network.module, "vae": self.vae, **texts}
 
     @property
     def adaptable(self) -> tuple[str, ...]:
         """Components whose layers adapters may change."""
-        return ("unet", *(part.component for part in self.text_parts))
+        return (self.network.component, *(part.component for part in self.text_parts))
 
     @property
     def native_pixels(self) -> int:
-        """Pixels per side the UNet was trained at."""
-        return int(self.unet.config.sample_size) * self.latent_factor
+        """Pixels per side that its network was trained at."""
+        return self.network.native_side * self.latent_factor
+
+    def length_of(self, part: TextPart) -> int:
+        """Tokens that one of its text encoders is given at once."""
+        if part.is_t5:
+            return self.text_layout.t5_tokens
+        return int(part.model.config.max_position_embeddings)
+
+    @property
+    def text_tokens(self) -> int:
+        """Hidden states that say one short text to the network."""
+        layout = self.text_layout
+        clip = 0 if layout.clip_states == "none" else self.length_of(self.text_parts[0])
+        return clip + layout.t5_tokens
+
+    def image_tokens(self, size: Size) -> int:
+        """Patches of a picture."""
+        width, height = (side // self.latent_factor // self.network.patch for side in size)
+        return width * height
 
     @property
     def pixel_multiple(self) -> int:
-        """What diffusers asks for: a multiple of the VAE factor and of 8."""
-        return math.lcm(self.latent_factor, 8)
+        """What diffusers asks for: a multiple of the VAE factor, of a patch, and of 8."""
+        return math.lcm(self.latent_factor * self.network.patch, 8)
 
 
 def load_base(
@@ -135,8 +159,7 @@ def load_base(
 
 
 def _take_apart(opened: Opened, *, source: str) -> Base:
-    pipeline = opened.pipeline
-    kind = KINDS[type(pipeline).__name__]
+    pipeline, kind = opened.pipeline, opened.kind
     return Base(
         family=opened.family,
         source=source,
@@ -144,14 +167,16 @@ def _take_apart(opened: Opened, *, source: str) -> Base:
             TextPart(
                 component=component,
                 model=getattr(pipeline, component),
-                tokenizer=getattr(pipeline, tokenizer),
+                tokenizer=getattr(pipeline, kind.tokenizer_of(component)),
             )
-            for component, tokenizer in zip(kind.text_encoders, kind.tokenizers, strict=True)
+            for component in kind.text_encoders
         ),
-        unet=pipeline.unet,
+        network=kind.network(getattr(pipeline, kind.denoiser)),
         vae=pipeline.vae,
         scheduler_config=dict(pipeline.scheduler.config),
         latent_factor=2 ** (len(pipeline.vae.config.block_out_channels) - 1),
         is_empty_zero=bool(pipeline.config.get("force_zeros_for_empty_prompt", False)),
+        has_linear_sigmas=kind.has_linear_sigmas,
+        text_layout=kind.text,
         remarks=opened.remarks,
     )

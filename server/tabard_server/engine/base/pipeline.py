@@ -6,6 +6,7 @@ float32 on the CPU, and what there is to say of it. diffusers fills a weight tha
 with random numbers and goes on with a warning, and passes over what it does not know; hence this.
 """
 
+import inspect
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -37,9 +38,11 @@ from tabard_server.engine.base.files.stored_model import StoredModel
 from tabard_server.engine.base.schedule import Asked, make_scheduler
 from tabard_server.engine.base.tokenizers import read_tokenizer
 from tabard_server.engine.base.weights import fill
+from tabard_server.engine.networks.network import Network
 from tabard_server.engine_port.errors import BaseNotLoadable
 from tabard_server.engine_port.loading_stage import Stage, Tell, tell_nobody
 
+_ZEROS = "force_zeros_for_empty_prompt"
 _CONFIG_FILES = ("*.json", "*/*.json", "*/*.txt")
 
 
@@ -49,11 +52,13 @@ class Opened:
 
     Attributes:
         pipeline: diffusers' own.
-        family: `sd1`, `sd2` or `sdxl`.
+        kind: What kind of pipeline it is.
+        family: `sd1`, `sd2`, `sdxl`, `sd3` or `flux`.
         remarks: What an operator should know of it.
     """
 
     pipeline: Any
+    kind: PipelineKind
     family: str
     remarks: tuple[str, ...] = ()
 
@@ -99,7 +104,7 @@ def open_pipeline(
         is_lent=configs != path,
         asked=asked,
     )
-    family = family_of(models, source=stored.source)
+    family = family_of(kind, models, source=stored.source)
     remarks = (*_judge_words(stored, family=family, asked=asked), *remarks, *stored.remarks)
     for stage, (component, model) in zip(_stages(models), models.items(), strict=True):
         tell(stage)
@@ -113,14 +118,16 @@ def open_pipeline(
         )
         model.eval().requires_grad_(False)
     tokenizers = {
-        name: read_tokenizer(configs / name, encoder=models[component])
-        for component, name in zip(kind.text_encoders, kind.tokenizers, strict=True)
+        (name := kind.tokenizer_of(component)): read_tokenizer(
+            configs / name, encoder=models[component]
+        )
+        for component in kind.text_encoders
     }
     pipeline = _assemble(
         kind, {**models, **tokenizers, "scheduler": scheduler}, index=index, source=stored.source
     )
-    size = _size_remark(stored, pipeline=pipeline)
-    return Opened(pipeline=pipeline, family=family, remarks=(*remarks, *size))
+    size = _size_remark(stored, network=kind.network(models[kind.denoiser]), vae=models["vae"])
+    return Opened(pipeline=pipeline, kind=kind, family=family, remarks=(*remarks, *size))
 
 
 def config_folder(config: str | None, *, tensors: Mapping[str, Any]) -> Path:
@@ -161,7 +168,7 @@ def _stages(models: Mapping[str, Any]) -> Iterator[Stage]:
 
 
 def _refuse_other_kind(found: PipelineKind, *, kind: PipelineKind, configs: Path) -> None:
-    if found != kind:
+    if found.pipeline != kind.pipeline:
         raise BaseNotLoadable(
             f"the configs in {configs} are of a {found.pipeline}, the file is of a {kind.pipeline}",
             hint="name a folder with the configs of the file's own family by base_config",
@@ -195,13 +202,14 @@ def _judge_words(stored: StoredModel, *, family: str, asked: Asked) -> tuple[str
 def _assemble(
     kind: PipelineKind, parts: Mapping[str, Any], *, index: Mapping[str, Any], source: str
 ) -> Any:
-    if kind.pipeline == "StableDiffusionXLPipeline":
-        own: dict[str, Any] = {
-            "force_zeros_for_empty_prompt": bool(index.get("force_zeros_for_empty_prompt", True)),
-            "add_watermarker": False,
-        }
-    else:
-        own = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
+    own = dict(kind.options)
+    if _ZEROS in inspect.signature(getattr(diffusers, kind.pipeline)).parameters:
+        own[_ZEROS] = bool(index.get(_ZEROS, True))
+    own |= {
+        part: None
+        for name in kind.absent
+        for part in (name, kind.tokenizer_of(name))
+    }
     try:
         with warnings.catch_warnings(action="ignore"):
             return getattr(diffusers, kind.pipeline)(**parts, **own)
@@ -213,10 +221,9 @@ def _assemble(
         ) from error
 
 
-def _size_remark(stored: StoredModel, *, pipeline: Any) -> tuple[str, ...]:
+def _size_remark(stored: StoredModel, *, network: Network, vae: Any) -> tuple[str, ...]:
     said = resolution(stored.words)
-    factor = 2 ** (len(pipeline.vae.config.block_out_channels) - 1)
-    own = int(pipeline.unet.config.sample_size) * factor
+    own = network.native_side * 2 ** (len(vae.config.block_out_channels) - 1)
     if said is None or said == (own, own):
         return ()
     return (

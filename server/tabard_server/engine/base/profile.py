@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from diffusers.models.normalization import RMSNorm
 from numpy.typing import NDArray
 from torch import nn
 
@@ -22,6 +23,7 @@ from tabard_server.engine.base.schedule import Asked
 from tabard_server.engine.base.text_layout import T5
 
 _PIECE_BYTES = 8 << 20
+_WITH_VECTORS = (nn.Linear, nn.Conv2d, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm, RMSNorm)
 
 
 def profile_of(base: str, *, config: str | None = None, asked: Asked | None = None) -> BaseProfile:
@@ -101,7 +103,7 @@ def _float32(tensor: torch.Tensor) -> NDArray[np.float32]:
 def _vectors(base: Base, component: str) -> Iterator[tuple[str, int]]:
     """Yield the one-dimensional parameters: of norms all, of layers the biases."""
     for name, module in base.models[component].named_modules():
-        if isinstance(module, nn.Linear | nn.Conv2d | nn.GroupNorm | nn.LayerNorm):
+        if isinstance(module, _WITH_VECTORS):
             for own, parameter in module.named_parameters(recurse=False):
                 if parameter.ndim == 1:
                     yield f"{classic_name(name, component)}.{own}", parameter.numel()

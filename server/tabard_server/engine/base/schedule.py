@@ -5,7 +5,7 @@ In: a `scheduler_config.json`, the words of the weight files, and what the opera
 scheduler, and what to tell. Nothing is guessed where two of them disagree about one model.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,9 @@ from tabard_registry.intake.report.training_words import (
 from tabard_server.engine.base.config_bounds import refuse_oversized
 from tabard_server.engine.base.configs import refuse_other_kinds
 from tabard_server.engine.base.files.stored_model import StoredModel
+from tabard_server.engine.base.flow_schedule import DYNAMIC, FLOW_CLASSES, make_flow_scheduler
 from tabard_server.engine_port.errors import BaseNotLoadable
+from tabard_server.engine_port.samplers import FLOW_PREDICTION
 
 ZERO_SNR = "rescale_betas_zero_snr"
 PREDICTION = "prediction_type"
@@ -38,6 +40,7 @@ _CLASSES = frozenset(
 )
 """Schedulers of the noise schedule that is served; others scale or bend it in ways of their own."""
 _REQUIRED = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule")
+_OF_FLOWS = ("use_flow_sigmas", DYNAMIC)
 _STEPS_MAX = 100_000
 _PREDICTIONS = (EPSILON, V_PREDICTION, "sample")
 _ZERO = 1e-6
@@ -65,6 +68,16 @@ class _Settled:
     remarks: list[str] = field(default_factory=list)
 
 
+def is_flow(config: Mapping[str, Any]) -> bool:
+    """Say whether a scheduler's configuration is that of a flow, and not of a noise schedule."""
+    return str(config.get("_class_name")) in FLOW_CLASSES
+
+
+def prediction_of(config: Mapping[str, Any]) -> str:
+    """Return what a model that is walked so predicts, by diffusers' names."""
+    return FLOW_PREDICTION if is_flow(config) else str(config.get(PREDICTION) or EPSILON)
+
+
 def make_scheduler(
     config: Mapping[str, Any], *, stored: StoredModel, is_lent: bool, asked: Asked
 ) -> tuple[Any, tuple[str, ...]]:
@@ -79,6 +92,10 @@ def make_scheduler(
     Raises:
         BaseNotLoadable: It is no schedule that is served, or two things contradict each other.
     """
+    if is_flow(config):
+        _refuse_settings(asked, source=stored.source)
+        scheduler = make_flow_scheduler(config, source=stored.source)
+        return scheduler, tuple(_pointless(config, stored=stored))
     _refuse_unknown(config, source=stored.source)
     settled = _Settled(config=dict(config))
     _settle_prediction(settled, stored=stored, is_lent=is_lent, asked=asked)
@@ -104,7 +121,14 @@ def _refuse_unknown(config: Mapping[str, Any], *, source: str) -> None:
     if name not in _CLASSES:
         raise BaseNotLoadable(
             f"{source} is walked by a {name}, whose noise schedule is not served",
-            hint=f"give a base of one of: {', '.join(sorted(_CLASSES))}",
+            hint=f"give a base of one of: {', '.join(sorted(_CLASSES | FLOW_CLASSES))}",
+        )
+    flows = [entry for entry in _OF_FLOWS if config.get(entry)]
+    if flows:
+        raise BaseNotLoadable(
+            f"the {name} of {source} is told to walk a flow ({flows[0]}), and is none by itself",
+            hint="give the pipeline the FlowMatchEulerDiscreteScheduler that it came with, or, if "
+            "it is no flow, take that out of its scheduler_config.json",
         )
     missing = [key for key in _REQUIRED if config.get(key) is None]
     if missing:
@@ -116,6 +140,33 @@ def _refuse_unknown(config: Mapping[str, Any], *, source: str) -> None:
         raise BaseNotLoadable(
             f"the scheduler_config.json of {source} says {str(steps)[:40]} steps", hint=_AGAIN
         )
+
+
+def _refuse_settings(asked: Asked, *, source: str) -> None:
+    """Refuse what an operator says of a flow that says something of noise schedules alone."""
+    for setting, value in (
+        ("base_prediction", asked.prediction),
+        ("base_zero_snr", asked.is_zero_snr),
+    ):
+        if value is not None:
+            raise BaseNotLoadable(
+                f"{setting} is {str(value).lower()}, and {source} is a flow, which has neither a "
+                "choice of predictions nor a noise schedule",
+                hint=f"leave {setting} out, or give the base that it was meant for",
+            )
+
+
+def _pointless(config: Mapping[str, Any], *, stored: StoredModel) -> Iterator[str]:
+    """Say what the files of a flow say that means nothing for it."""
+    said = [one.where for one in (*predictions(stored.words), *zero_snrs(stored.words))]
+    entries = {PREDICTION: (None, FLOW_PREDICTION), ZERO_SNR: (None, False)}
+    for entry, silent in entries.items():
+        if config.get(entry) not in silent:
+            said.append(f"{entry} {str(config[entry])[:60]}")
+    if stored.alphas:
+        said.append("alphas_cumprod, a noise schedule")
+    if said:
+        yield f"it is walked as a flow, whatever its files say of noise: {'; '.join(said)}"
 
 
 def _settle_prediction(

@@ -27,7 +27,6 @@ class TextLayout:
         is_masked: Whether words take part in an attention of their own, so that a row which is
             shorter than its neighbours is padded and masked. Others say their words several times
             over, which comes to the same.
-        has_sizes: Whether the network is told the sizes of the picture beside the text.
     """
 
     clip_states: Literal["last", "penultimate", "none"]
@@ -35,7 +34,6 @@ class TextLayout:
     t5_tokens: int = 0
     t5_windows_max: int = 0
     is_masked: bool = False
-    has_sizes: bool = False
 
     def __post_init__(self) -> None:
         assert (self.t5_tokens > 0) == (self.t5_windows_max > 0)
@@ -44,7 +42,7 @@ class TextLayout:
 
 CLIP = TextLayout(clip_states="last")
 """SD 1 and 2: one encoder."""
-CLIP_JOINED = TextLayout(clip_states="penultimate", pooled="projected", has_sizes=True)
+CLIP_JOINED = TextLayout(clip_states="penultimate", pooled="projected")
 """SDXL: two, the second of which sums the text up."""
 SD3 = TextLayout(
     clip_states="penultimate",

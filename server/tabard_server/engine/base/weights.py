@@ -13,7 +13,7 @@ import torch
 from tabard_registry.grammar import counted
 from tabard_server.engine.base.files.scales import FLOAT8, dtype_name
 from tabard_server.engine.base.files.tensor_file import Tensors
-from tabard_server.engine.base.names import TEXT_PREFIX, plain_weights
+from tabard_server.engine.base.names import TEXT_PREFIX, plain_weights, tied_weights
 from tabard_server.engine_port.errors import BaseNotLoadable
 
 _READ = (torch.float64, torch.float32, torch.float16, torch.bfloat16, *FLOAT8)
@@ -33,7 +33,7 @@ def fill(model: Any, tensors: Tensors, *, component: str, source: str, dtype: to
     Raises:
         BaseNotLoadable: A weight is missing, has another shape or type, or is not finite.
     """
-    wanted = plain_weights(model)
+    wanted, tied = plain_weights(model), tied_weights(model)
     missing = sorted(name for name in wanted if name not in tensors)
     if missing:
         raise BaseNotLoadable(
@@ -49,8 +49,12 @@ def fill(model: Any, tensors: Tensors, *, component: str, source: str, dtype: to
             dtype=dtype,
         )
         for name, like in model.state_dict().items()
+        if name not in tied
     }
+    filled |= {name: filled[source_name] for name, source_name in tied.items()}
     model.load_state_dict(filled, strict=True, assign=True)
+    if tied:
+        model.tie_weights()
 
 
 def fits(found: torch.Size, *, like: torch.Size) -> bool:

@@ -26,7 +26,7 @@ from tabard_server.engine.compiled.library import tensors_of
 from tabard_server.engine.compiled.order import Order
 from tabard_server.engine.slots.slotted_layers import add_slots, is_slottable
 from tabard_server.engine.slots.worn_rows import Binding
-from tabard_server.engine_port.weights.unet_blocks import UNetBlocks
+from tabard_server.engine_port.weights.blocks import Blocks
 
 _NICENESS = 10
 _PR_SET_PDEATHSIG = 1
@@ -63,7 +63,7 @@ def _new_unet(order: Order, *, binding: Binding) -> nn.Module:
     nn.Module.to_empty(unet, device="cpu")
     unet.eval().requires_grad_(False).to(memory_format=torch.channels_last)
     modules = list(unet.named_modules())
-    blocks = UNetBlocks(name for name, _ in modules)
+    blocks = Blocks(name for name, _ in modules)
     for name, module in modules:
         if is_slottable(module):
             add_slots(

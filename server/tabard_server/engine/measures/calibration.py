@@ -23,7 +23,7 @@ from tabard_server.engine_port.work import GUIDED_SAMPLES, Curve, Estimate, Work
 PASS_SECONDS_MAX = 0.15
 """A larger size is timed only if it likely takes no longer than this."""
 SIDE_MIN = 8
-"""Latents along one side: smaller pictures do not fit through every UNet."""
+"""Latents along one side: smaller pictures do not fit through every network."""
 _MORE_SIDES = 2
 """How many times the base's own side is tried at most."""
 _REPEATS = 2
@@ -58,7 +58,7 @@ def measure_passes(base: Base, *, device: torch.device) -> PassBytes:
     """
     pixels = base.native_pixels**2
     make: dict[str, Any] = {"side": base.native_pixels // base.latent_factor, "device": device}
-    step = denoising(base, dtype=base.unet.dtype, samples=GUIDED_SAMPLES, **make)
+    step = denoising(base, dtype=base.network.module.dtype, samples=GUIDED_SAMPLES, **make)
     image = decoding(base, dtype=base.vae.dtype, **make)
     picture = encoding(base, dtype=base.vae.dtype, **make)
     taken = max(_bytes(image, device=device), _bytes(picture, device=device))
@@ -87,7 +87,7 @@ def _estimate(
     product_seconds: Callable[[int, int, torch.dtype], float],
     device: torch.device,
 ) -> Estimate:
-    dtype = base.unet.dtype if new_pass is denoising else base.vae.dtype
+    dtype = base.network.module.dtype if new_pass is denoising else base.vae.dtype
     make = partial(new_pass, base, device=device, dtype=dtype)
     calls = walked.self_attentions
     like = max(calls, key=lambda call: call.products, default=None)

@@ -94,7 +94,7 @@ def plan_memory(
         return plan.decoding_beside(native)
     if not can_pack(device=device, dtype=dtype):
         return plan
-    return plan.packing(packable_bytes(base.unet) * (2 if plan.merged else 1))
+    return plan.packing(packable_bytes(base.network.module) * (2 if plan.merged else 1))
 
 
 def free_bytes(device: torch.device, *, base: Base) -> int | None:
@@ -118,9 +118,8 @@ def _slots(base: Base, *, rank_rows: int) -> int:
 
 
 def _words(base: Base) -> int:
-    """Return the values that say one window of words to the UNet."""
-    length = max(int(part.model.config.max_position_embeddings) for part in base.text_parts)
-    return length * int(base.unet.config.cross_attention_dim)
+    """Return the values that say one text to the network."""
+    return base.text_tokens * base.network.text_width
 
 
 def _passes(base: Base, walked: DryRuns, *, dtype: torch.dtype, device: torch.device) -> PassBytes:
@@ -135,7 +134,7 @@ def _passes(base: Base, walked: DryRuns, *, dtype: torch.dtype, device: torch.de
     seen = SEEN_TO_ALIVE.get(device.type, SEEN_TO_ALIVE["cuda"])
     return PassBytes(
         step=Curve(
-            fixed=_largest_weight(base.unet) * dtype.itemsize,
+            fixed=_largest_weight(base.network.module) * dtype.itemsize,
             linear=seen.step * step / native**2,
         ),
         image=Curve(

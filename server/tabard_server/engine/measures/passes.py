@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from tabard_server.engine.base.loading import Base, TextPart
+from tabard_server.engine.base.loading import Base
+from tabard_server.engine.networks.network import empty_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,22 +36,16 @@ def denoising(
     base: Base, *, side: int, device: torch.device, dtype: torch.dtype, samples: int = 1
 ) -> Pass:
     """Return a denoise step of square images."""
-    config, words = base.unet.config, _words(base.text_parts[0])
-    like: dict[str, Any] = {"device": device, "dtype": dtype}
-    added = None
-    if config.addition_embed_type is not None:
-        pooled = [part.model.config.projection_dim for part in base.text_parts if part.is_pooled]
-        added = {
-            "text_embeds": torch.zeros(samples, pooled[-1], **like),
-            "time_ids": torch.zeros(samples, 6, **like),
-        }
-    inputs = {
-        "sample": torch.zeros(samples, config.in_channels, side, side, **like),
-        "timestep": torch.zeros(samples, dtype=torch.long, device=device),
-        "encoder_hidden_states": torch.zeros(samples, words, config.cross_attention_dim, **like),
-        "added_cond_kwargs": added,
-    }
-    return Pass(model=base.unet, inputs=inputs)
+    network = base.network
+    latents = torch.zeros(samples, network.channels, side, side, device=device, dtype=dtype)
+    words = empty_words(
+        network, samples=samples, tokens=base.text_tokens, device=device, dtype=dtype
+    )
+    timesteps = torch.zeros(samples, device=device)
+    return Pass(
+        model=network.module,
+        inputs={**network.arguments(latents, timesteps, words), "return_dict": False},
+    )
 
 
 def decoding(base: Base, *, side: int, device: torch.device, dtype: torch.dtype) -> Pass:
@@ -76,14 +71,10 @@ def text_windows(base: Base, *, device: torch.device) -> tuple[Pass, ...]:
         Pass(
             model=part.model,
             inputs={
-                "input_ids": torch.zeros(1, _words(part), **like),
+                "input_ids": torch.zeros(1, base.length_of(part), **like),
                 "output_hidden_states": True,
             },
         )
         for part in base.text_parts
     )
 
-
-def _words(part: TextPart) -> int:
-    """Return the tokens of one window of a text encoder."""
-    return int(part.model.config.max_position_embeddings)

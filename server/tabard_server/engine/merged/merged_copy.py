@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from tabard_registry.intake.profile import DENOISERS
 from tabard_server.adapters.host_adapter import (
     HostAdapter,
     adapters_of,
@@ -25,7 +26,7 @@ from tabard_server.engine.merged.folding import Contribution, first_not_finite, 
 from tabard_server.engine_port.errors import AdapterMismatch, MergedTooLarge
 from tabard_server.engine_port.stack import Stack, StackKey, stack_key
 from tabard_server.engine_port.weights.strength import Strength, Weight, is_steady, weight_of_part
-from tabard_server.engine_port.weights.unet_blocks import UNetBlocks
+from tabard_server.engine_port.weights.blocks import Blocks
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -68,7 +69,9 @@ class MergedWeights:
         self._device = device
         self._bytes_max = bytes_max
         self._targets = {name: _targets_of(model, name) for name, model in models.items()}
-        self._blocks = UNetBlocks(self._targets["unet"][0] if "unet" in models else ())
+        self._blocks = Blocks(
+            name for component in DENOISERS for name in self._targets.get(component, ({},))[0]
+        )
         self._is_worn = False
         self.worn: StackKey | None = None
         self.layout = 0

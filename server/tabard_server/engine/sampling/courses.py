@@ -12,6 +12,7 @@ import torch
 
 from tabard_server.adapters.host_adapter import wide
 from tabard_server.engine.sampling.first_latents import FirstLatents
+from tabard_server.engine.sampling.noising import shown
 from tabard_server.engine.sampling.schedule_table import (
     ScheduleTable,
     Tables,
@@ -146,8 +147,7 @@ class StepCourse:
     def scaled_latents(self) -> torch.Tensor:
         """Return its latents as the model is shown them, `[1, channels, h, w]`."""
         last = self._timesteps[min(self.steps_done, self.steps_total - 1)]
-        scaled: torch.Tensor = self._scheduler.scale_model_input(self.latents, last)
-        return scaled
+        return shown(self._scheduler, self.latents, last)
 
     def advance(self, prediction: torch.Tensor) -> None:
         """Take one step with what the model says of its samples, `[samples, channels, h, w]`."""
@@ -181,6 +181,7 @@ def begin_course(
     shares: torch.Tensor | None,
     step_options: dict[str, Any],
     tables: Tables,
+    image_tokens: int | None = None,
 ) -> Course:
     """Begin at the first latents, by a table if the sampler is one.
 
@@ -191,6 +192,7 @@ def begin_course(
         shares: Which part of each latent pixel is whose; None: there is one.
         step_options: What the scheduler's `step` is told, the generator of its noise among it.
         tables: Those that there are.
+        image_tokens: Latent patches of the picture, where the schedule looks at them; else None.
     """
     if not is_linear(scheduler):
         return StepCourse(
@@ -198,7 +200,10 @@ def begin_course(
         )
 
     has_kept_part = first.kept_part is not None
-    key = (drawing.sampler, drawing.steps, drawing.walk, len(first.timesteps), has_kept_part)
+    key = (
+        *(drawing.sampler, drawing.steps, drawing.walk, image_tokens),
+        *(len(first.timesteps), has_kept_part),
+    )
     table = tables.of(
         key,
         make=lambda: make_table(

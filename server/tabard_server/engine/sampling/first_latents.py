@@ -14,6 +14,7 @@ import torch
 from diffusers.utils.torch_utils import randn_tensor
 from torch.nn import functional
 
+from tabard_server.engine.sampling.noising import first_scale, make_noisy
 from tabard_server.engine.sampling.vae import LatentSpace
 from tabard_server.engine_port.drawing import Drawing, Pixels
 from tabard_server.engine_port.errors import RowNotPossible
@@ -45,8 +46,22 @@ class KeptPart:
         """
         kept = self.original
         if next_timestep is not None:
-            kept = scheduler.add_noise(kept, self.noise, next_timestep.reshape(1))
+            kept = make_noisy(scheduler, kept, noise=self.noise, timestep=next_timestep.reshape(1))
         return (1 - self.redrawn) * kept + self.redrawn * latents
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedrawRule:
+    """Where diffusers' pipelines begin over a picture; each family's own do it in its own way.
+
+    Attributes:
+        rounds_up: Whether a step of which only a share is left by the strength is taken.
+        begins_with_noise: Whether a mask at strength 1 begins with nothing but noise, however
+            little of the picture the first step of the schedule would leave.
+    """
+
+    rounds_up: bool = False
+    begins_with_noise: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,15 +74,28 @@ class FirstLatents:
 
 
 def draw_first_latents(
-    drawing: Drawing, *, scheduler: Any, generator: torch.Generator, space: LatentSpace
+    drawing: Drawing,
+    *,
+    scheduler: Any,
+    generator: torch.Generator,
+    space: LatentSpace,
+    rule: RedrawRule,
 ) -> FirstLatents:
     """Draw noise, over the drawing's picture if it has one, and note what of that shall stay.
+
+    Args:
+        drawing: What is drawn.
+        scheduler: Ready for its first step.
+        generator: The row's own.
+        space: Where latents live.
+        rule: Where the family's pipelines begin over a picture.
 
     Raises:
         RowNotPossible: So little is redrawn that no step is left.
     """
-    draw = _from_noise if drawing.picture is None else _over_picture
-    return draw(drawing, scheduler=scheduler, generator=generator, space=space)
+    if drawing.picture is None:
+        return _from_noise(drawing, scheduler=scheduler, generator=generator, space=space)
+    return _over_picture(drawing, scheduler=scheduler, generator=generator, space=space, rule=rule)
 
 
 def _from_noise(
@@ -76,21 +104,26 @@ def _from_noise(
     if hasattr(scheduler, "set_begin_index"):
         scheduler.set_begin_index(0)
     noise = _noise(drawing, generator=generator, space=space)
-    return FirstLatents(latents=noise * scheduler.init_noise_sigma, timesteps=scheduler.timesteps)
+    return FirstLatents(latents=noise * first_scale(scheduler), timesteps=scheduler.timesteps)
 
 
 def _over_picture(
-    drawing: Drawing, *, scheduler: Any, generator: torch.Generator, space: LatentSpace
+    drawing: Drawing,
+    *,
+    scheduler: Any,
+    generator: torch.Generator,
+    space: LatentSpace,
+    rule: RedrawRule,
 ) -> FirstLatents:
     picture, strength = drawing.picture, drawing.strength
     assert picture is not None and strength is not None, "there is nothing to draw over"
-    timesteps = _timesteps_left(scheduler, steps=drawing.steps, strength=strength)
+    timesteps = _timesteps_left(scheduler, steps=drawing.steps, strength=strength, rule=rule)
     original = space.encode(_to_unit(picture.pixels), generator=generator)
     noise = _noise(drawing, generator=generator, space=space)
-    if picture.mask is not None and strength == 1.0:
-        latents = noise * scheduler.init_noise_sigma
+    if picture.mask is not None and strength == 1.0 and rule.begins_with_noise:
+        latents = noise * first_scale(scheduler)
     else:
-        latents = scheduler.add_noise(original, noise, timesteps[:1])
+        latents = make_noisy(scheduler, original, noise=noise, timestep=timesteps[:1])
     kept_part = None
     if picture.mask is not None:
         # diffusers encodes the masked picture too and, for these bases, uses only the draw.
@@ -100,8 +133,13 @@ def _over_picture(
     return FirstLatents(latents=latents, timesteps=timesteps, kept_part=kept_part)
 
 
-def _timesteps_left(scheduler: Any, *, steps: int, strength: float) -> torch.Tensor:
-    done = steps - min(int(steps * strength), steps)
+def _timesteps_left(
+    scheduler: Any, *, steps: int, strength: float, rule: RedrawRule
+) -> torch.Tensor:
+    if rule.rounds_up:
+        done = int(max(steps - min(steps * strength, steps), 0))
+    else:
+        done = steps - min(int(steps * strength), steps)
     timesteps: torch.Tensor = scheduler.timesteps[done * scheduler.order :]
     if done >= steps or not len(timesteps):
         raise RowNotPossible(

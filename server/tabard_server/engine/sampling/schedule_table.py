@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
+from tabard_server.engine.sampling.noising import make_noisy, shown
+
 LINEAR = frozenset(
     {
         "DDIMScheduler",
@@ -28,11 +30,16 @@ LINEAR = frozenset(
         "UniPCMultistepScheduler",
         "LCMScheduler",
         "TCDScheduler",
+        "FlowMatchEulerDiscreteScheduler",
+        "FlowMatchHeunDiscreteScheduler",
+        "FlowMatchLCMScheduler",
     }
 )
 """Schedulers whose steps are sums of what is there, each times a number of the schedule."""
 _BENDS = ("clip_sample", "thresholding")
 """Config entries that look at values, so that a step is no sum any more."""
+_WIDENED = frozenset({"FlowMatchEulerDiscreteScheduler", "FlowMatchLCMScheduler"})
+"""Schedulers that draw noise in the dtype of latents that they have rounded to float32 before."""
 TABLES_MAX = 256
 """Tables that are kept: one for each sampler, number of steps, and way in which these lie."""
 _KEPT_MAX = 8
@@ -135,7 +142,8 @@ class _Driven(TorchFunctionMode):
         self, scheduler: Any, *, step_options: Mapping[str, Any], dtype: torch.dtype
     ) -> None:
         super().__init__()
-        self._scheduler, self._options, self._dtype = scheduler, step_options, dtype
+        self._scheduler, self._options = scheduler, step_options
+        self._own_dtype = torch.float32 if type(scheduler).__name__ in _WIDENED else dtype
         self._drawn: list[torch.dtype] = []
         self._noise_dtypes: list[torch.dtype | None] = []
         self._kept: list[list[float]] = []
@@ -151,7 +159,7 @@ class _Driven(TorchFunctionMode):
         named = kwargs or {}
         if function is torch.randn:
             asked: torch.dtype = named["dtype"]
-            self._drawn.append(self._dtype if asked == torch.float64 else asked)
+            self._drawn.append(self._own_dtype if asked == torch.float64 else asked)
             return _unit(_NOISE)
         told = (*args[1:], *named.values())
         is_rounding = function is torch.Tensor.to and any(one is torch.float32 for one in told)
@@ -162,7 +170,7 @@ class _Driven(TorchFunctionMode):
     def step(self, timestep: torch.Tensor) -> None:
         """Take one step from unit vectors."""
         scheduler, latents = self._scheduler, _unit(0)
-        self._scales.append(float(scheduler.scale_model_input(latents, timestep)[0, 0, 0, 0]))
+        self._scales.append(float(shown(scheduler, latents, timestep)[0, 0, 0, 0]))
         for number, (holder, key) in enumerate(_vectors_of(scheduler)):
             holder[key] = _unit(1 + number)
         self._drawn.clear()
@@ -180,7 +188,10 @@ class _Driven(TorchFunctionMode):
         if not len(next_timestep):
             self._kept.append([1.0, 0.0])
             return
-        made = self._scheduler.add_noise(_unit(0), _unit(_NOISE), next_timestep)[0, :, 0, 0]
+        noise = _unit(_NOISE)
+        made = make_noisy(self._scheduler, _unit(0), noise=noise, timestep=next_timestep)[
+            0, :, 0, 0
+        ]
         self._kept.append([float(made[0]), float(made[_NOISE])])
 
     def table(self, timesteps: torch.Tensor) -> ScheduleTable:

@@ -30,6 +30,8 @@ class LatentSpace:
         self._vae: Any = base.vae
         self._factor = base.latent_factor
         self._scale = float(base.vae.config.scaling_factor)
+        # Half of the families' VAEs say none, and the others a number that may be zero.
+        self._shift = float(base.vae.config.get("shift_factor") or 0.0)
         self._vae_dtype = vae_dtype(base.vae.config, family=base.family, dtype=dtype)
         torch.nn.Module.to(self._vae, device=device, dtype=self._vae_dtype)
         self._vae.to(memory_format=torch.channels_last)
@@ -57,6 +59,8 @@ class LatentSpace:
         if (spread := self._spread(drawn)) is not None:
             mean, deviation = spread
             return (drawn - mean) * self._scale / deviation
+        if self._shift:
+            drawn = drawn - self._shift
         return drawn * self._scale
 
     def pass_over(self, generator: torch.Generator, *, width: int, height: int) -> None:
@@ -71,6 +75,8 @@ class LatentSpace:
             plain = latents * deviation / self._scale + mean
         else:
             plain = latents / self._scale
+            if self._shift:
+                plain = plain + self._shift
         return self._vae.decode(plain, return_dict=False)[0]  # type: ignore[no-any-return]
 
     def _spread(self, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor] | None:

@@ -67,19 +67,10 @@ class Conditioner:
         layout: What the network reads of them.
     """
 
-    def __init__(
-        self, base: Base, *, layout: TextLayout | None = None, width: int | None = None
-    ) -> None:
-        """Take the text encoders; the embeddings of the CLIPs learn to read placeholders.
-
-        Args:
-            base: Its models are on the device.
-            layout: What its network reads of them; None: as UNets of so many encoders do.
-            width: Of the sequence that the network reads; None: that of the encoders together.
-        """
+    def __init__(self, base: Base) -> None:
+        """Take the text encoders; the embeddings of the CLIPs learn to read placeholders."""
         clips, self._t5_part = _sorted_out(base.text_parts)
-        self.layout = layout or (CLIP_JOINED if len(clips) > 1 else CLIP)
-        self._width = width
+        self.layout, self._width = base.text_layout, base.network.text_width
         self._clip_parts = clips
         self._clips = [TextEncoder(part, layout=self.layout) for part in clips]
         self._t5 = None if self._t5_part is None else T5Encoder(self._t5_part, layout=self.layout)

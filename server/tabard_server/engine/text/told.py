@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from tabard_server.engine.networks.network import Words
 from tabard_server.engine.base.text_layout import CLIP_JOINED, TextLayout
 from tabard_server.engine.sending import send
 from tabard_server.engine.text.conditioning import Conditioning
@@ -21,7 +22,6 @@ from tabard_server.engine.text.row_lengths import repeated
 TOLD_BATCHES = 2
 """Batches that take turns and find what they were told: two, for rows that are running do not all
 fit into one."""
-_TIME_IDS = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,11 +30,11 @@ class Telling:
 
     Attributes:
         conditioning: The words, `[samples, length, width]`, and their summary.
-        time_ids: Sizes, as SDXL is told of them.
+        numbers: What the network is told beside them.
     """
 
     conditioning: Conditioning
-    time_ids: tuple[int, ...]
+    numbers: tuple[float, ...] = ()
 
     @property
     def samples(self) -> int:
@@ -43,24 +43,7 @@ class Telling:
 
     def is_same(self, other: "Telling") -> bool:
         """Say whether both come to the same tensors."""
-        return self.conditioning is other.conditioning and self.time_ids == other.time_ids
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """What a batch is told, as views of memory that stays.
-
-    Attributes:
-        text: Hidden states `[samples, length, width]`.
-        pooled: Summary of each text `[samples, width]`; None where the network takes none.
-        time_ids: Sizes of the pictures `[samples, 6]`; None where the network is not told them.
-        mask: Which tokens are a sample's own, boolean `[samples, length]`; None: all are.
-    """
-
-    text: torch.Tensor
-    pooled: torch.Tensor | None = None
-    time_ids: torch.Tensor | None = None
-    mask: torch.Tensor | None = None
+        return self.conditioning is other.conditioning and self.numbers == other.numbers
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -79,14 +62,14 @@ class _Buffer:
     Attributes:
         text: `[room, length, width]`.
         pooled: `[room, width]`; None where the network takes none.
-        time_ids: `[room, 6]`; likewise.
+        numbers: `[room, n]`; likewise.
         mask: `[room, length]`; None where rows of other lengths are repeated.
         places: What it holds, by where that begins.
     """
 
     text: torch.Tensor
     pooled: torch.Tensor | None = None
-    time_ids: torch.Tensor | None = None
+    numbers: torch.Tensor | None = None
     mask: torch.Tensor | None = None
     places: dict[int, _Place] = field(default_factory=dict)
 
@@ -119,9 +102,9 @@ class _Buffer:
             if self.pooled is not None:
                 assert told.pooled is not None, "rows of one base are told alike"
                 self.pooled[there] = _last(told.pooled, place)
-            if self.time_ids is not None:
-                sizes = torch.tensor(place.telling.time_ids, dtype=self.time_ids.dtype)
-                self.time_ids[there] = send(sizes, self.time_ids.device)
+            if self.numbers is not None:
+                numbers = torch.tensor(place.telling.numbers, dtype=self.numbers.dtype)
+                self.numbers[there] = send(numbers, self.numbers.device)
         self.places = {place.at: place for place in places}
 
     def _write_padded(self, there: slice, text: torch.Tensor, *, own: torch.Tensor | None) -> None:
@@ -144,8 +127,8 @@ class ToldBatches:
         """Let go of all memory; the next batch takes its own."""
         self._buffers.clear()
 
-    def tell(self, tellings: Sequence[Telling], *, filler: int = 0) -> Told:
-        """Return what a batch is told.
+    def tell(self, tellings: Sequence[Telling], *, filler: int = 0) -> Words:
+        """Return what a batch is told, as views of memory that stays.
 
         Rows of fewer windows say theirs several times over, or are padded and masked, as the
         network wants it: a row is not changed by a longer neighbour.
@@ -165,10 +148,10 @@ class ToldBatches:
         is_uneven = len(set(lengths)) > 1 or any(
             telling.conditioning.mask is not None for telling in tellings
         )
-        return Told(
+        return Words(
             text=buffer.text[:samples],
             pooled=None if buffer.pooled is None else buffer.pooled[:samples],
-            time_ids=None if buffer.time_ids is None else buffer.time_ids[:samples],
+            numbers=None if buffer.numbers is None else buffer.numbers[:samples],
             mask=buffer.mask[:samples] if is_uneven and buffer.mask is not None else None,
         )
 
@@ -204,11 +187,11 @@ def _new_buffer(like: Telling, *, samples: int, length: int, layout: TextLayout)
     """Return memory for the next power of two of samples, so that rows may join."""
     room = 1 << (samples - 1).bit_length()
     text, pooled = like.conditioning.text, like.conditioning.pooled
-    has_sizes = layout.has_sizes and pooled is not None
+    numbers = len(like.numbers)
     return _Buffer(
         text=text.new_empty(room, length, text.shape[2]),
         pooled=None if pooled is None else pooled.new_empty(room, pooled.shape[1]),
-        time_ids=text.new_empty(room, _TIME_IDS) if has_sizes else None,
+        numbers=text.new_empty(room, numbers) if numbers else None,
         mask=text.new_empty(room, length, dtype=torch.bool) if layout.is_masked else None,
     )
 

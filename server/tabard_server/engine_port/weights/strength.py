@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
-from tabard_server.engine_port.weights.unet_blocks import TEXT_BLOCK, UNetBlocks
+from tabard_server.engine_port.weights.blocks import TEXT_BLOCK, Blocks
 
 
 class Point(NamedTuple):
@@ -134,7 +134,7 @@ def weights_in_text(weight: Weight) -> BlockWeights:
     return (weight.in_text,) if weight.in_text else ()
 
 
-def weights_by_step(weight: Weight, *, steps: int, blocks: UNetBlocks) -> Sequence[BlockWeights]:
+def weights_by_step(weight: Weight, *, steps: int, blocks: Blocks) -> Sequence[BlockWeights]:
     """Return what it comes to in the UNet at each step; empty: it does not wear it there."""
     if not isinstance(weight, Strength):
         return [(weight,)] * steps
@@ -149,13 +149,13 @@ def weights_by_step(weight: Weight, *, steps: int, blocks: UNetBlocks) -> Sequen
     ]
 
 
-def weight_of_part(weight: Weight, *, component: str, block: int, blocks: UNetBlocks) -> float:
+def weight_of_part(weight: Weight, *, component: str, block: int, blocks: Blocks) -> float:
     """Return what a steady weight comes to in one part of the base; 0: it is not worn there.
 
     Args:
         weight: The weight.
         component: The text encoder or UNet.
-        block: Of the UNet, as `UNetBlocks.index_of` gives it.
+        block: Of the UNet, as `Blocks.index_of` gives it.
         blocks: Those of the UNet.
     """
     if not isinstance(weight, Strength):

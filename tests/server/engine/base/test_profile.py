@@ -50,7 +50,7 @@ def test_second_encoder_has_classic_names(bases: dict[str, Path]) -> None:
 def test_profile_counts_every_layer(tiny_base: Path) -> None:
     """Layers with their widths and kernels, vectors of norms and biases, widths of tokens."""
     base = load_base(str(tiny_base))
-    convolution = base.unet.conv_in
+    convolution = base.network.module.conv_in
 
     profile = read_profile(base)
 
@@ -68,10 +68,10 @@ def test_profile_counts_every_layer(tiny_base: Path) -> None:
 def test_precision_leaves_the_fingerprint(tiny_base: Path) -> None:
     """Weights that halves can say are the same base in any dtype; one bit more is another."""
     base = load_base(str(tiny_base))
-    base.unet.half()
+    base.network.module.half()
     halves = read_profile(base).fingerprints["unet"]
 
-    base.unet.float()
+    base.network.module.float()
     assert read_profile(base).fingerprints["unet"] == halves
-    base.unet.conv_in.bias[0] += 1.0
+    base.network.module.conv_in.bias[0] += 1.0
     assert read_profile(base).fingerprints["unet"] != halves

@@ -56,7 +56,7 @@ def test_narrow_file_keeps_its_fingerprint(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("component", "choose"),
     [
-        ("unet", lambda engine: engine._base.unet.conv_in.weight),
+        ("unet", lambda engine: engine._base.network.module.conv_in.weight),
         ("vae", lambda engine: next(engine._base.vae.parameters())),
         ("text_encoder", lambda engine: next(engine._base.models["text_encoder"].parameters())),
     ],
@@ -102,7 +102,7 @@ def test_work_comes_in_pieces(tiny_base: Path) -> None:
 
     with pytest.raises(InterruptedError):
         engine.hash_weights(between=enough)
-    assert len(pieces) > len(list(load_base(str(tiny_base)).unet.parameters()))
+    assert len(pieces) > len(list(load_base(str(tiny_base)).network.module.parameters()))
 
 
 def _round(base: Path, dtype: torch.dtype) -> None:

@@ -20,7 +20,7 @@ def test_model_is_the_engines(engine: Engine) -> None:
     """The same tensors by name, of the same sizes, strides and dtypes."""
     for layer in engine.slots._layers.values():
         make_tables(layer)
-    unet: Any = engine._base.unet
+    unet: Any = engine._base.network.module
     order = BaseOrder(config=unet.config, dtype="float64", rank_rows=len(unet.conv_in.slot_down))
 
     made = build._new_unet(

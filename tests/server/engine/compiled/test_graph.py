@@ -53,7 +53,7 @@ def _bound(binding: Binding, stacks: list[SlotStack], *, samples: int) -> WornRo
 
 
 def _inputs(engine: Engine, samples: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    width = engine._base.unet.config.cross_attention_dim
+    width = engine._base.network.module.config.cross_attention_dim
     generator = torch.Generator().manual_seed(7)
     latents = torch.randn(samples, 4, LATENTS, LATENTS, generator=generator, dtype=torch.float64)
     text = torch.randn(samples, TOKENS, width, generator=generator, dtype=torch.float64)
@@ -77,8 +77,8 @@ def test_graph_gives_what_the_unet_gives(engine: Engine, axis: str, blocks: int)
     worn = _bound(binding, stacks, samples=2)
 
     given = gather_inputs(worn, latents, timesteps, text, None)
-    sizes = kind.inputs(engine._base.unet.config, dtype=torch.float64)
-    graph = UNetPass(engine._base.unet, binding=binding, shape=kind, names=list(sizes))
+    sizes = kind.inputs(engine._base.network.module.config, dtype=torch.float64)
+    graph = UNetPass(engine._base.network.module, binding=binding, shape=kind, names=list(sizes))
     with torch.inference_mode():
         found = graph(*given)
         expected = engine._denoiser._forward(worn, latents, timesteps, text, None)

@@ -198,7 +198,7 @@ def test_engine_starts_with_what_fits(tiny_base: Path, base: Base) -> None:
 
 def test_packed_weights_are_planned(base: Base) -> None:
     """One copy for the base and one for the merged copy, on a CPU in float32 and nowhere else."""
-    own = packable_bytes(base.unet)
+    own = packable_bytes(base.network.module)
 
     assert _plan(base).packed == 2 * own > 0
     assert _plan(base, can_merge=False).packed == own

@@ -11,6 +11,7 @@ import torch
 from tabard_server.adapters.host_adapter import wide
 from tabard_server.engine.sampling.courses import StepCourse, TableCourse, begin_course
 from tabard_server.engine.sampling.first_latents import FirstLatents, KeptPart
+from tabard_server.engine.sampling.noising import first_scale
 from tabard_server.engine.sampling.sampler_prototypes import SamplerPrototypes
 from tabard_server.engine_port.regions import Region
 from tabard_server.engine_port.walk import Walk
@@ -50,6 +51,7 @@ def begin(
     seed: int = 5,
     dtype: torch.dtype = torch.float64,
     device: str = "cpu",
+    image_tokens: int | None = None,
 ) -> TableCourse | StepCourse:
     """Begin a course.
 
@@ -66,6 +68,7 @@ def begin(
         seed: Of latents and noise.
         dtype: Of latents.
         device: Where they lie.
+        image_tokens: Latent patches of the picture, for a schedule that looks at them.
     """
     walk = walk or Walk()
     parts = () if shares is None else shares[:, 0].numpy()
@@ -76,7 +79,9 @@ def begin(
         guidance_scale=guidance_scale,
         regions=tuple(Region(name=f"{at}", shares=one, prompt="a") for at, one in enumerate(parts)),
     )
-    scheduler = samplers.take(name, num_inference_steps=steps, seed=seed, walk=walk)
+    scheduler = samplers.take(
+        name, num_inference_steps=steps, seed=seed, walk=walk, image_tokens=image_tokens
+    )
     first = skipped * scheduler.order
     if hasattr(scheduler, "set_begin_index"):
         scheduler.set_begin_index(first)
@@ -91,7 +96,7 @@ def begin(
     told: dict[str, Any] = {
         "drawing": drawn,
         "first": FirstLatents(
-            latents=(normal(*SHAPE, seed=seed) * scheduler.init_noise_sigma).to(device, dtype),
+            latents=(normal(*SHAPE, seed=seed) * first_scale(scheduler)).to(device, dtype),
             timesteps=scheduler.timesteps[first:],
             kept_part=kept if is_kept else None,
         ),
@@ -101,7 +106,9 @@ def begin(
     if by_steps:
         step_in_double_precision(scheduler)
         return StepCourse(scheduler, **told)
-    return begin_course(scheduler, tables=samplers.tables, **told)
+    if not samplers.looks_at_size:
+        image_tokens = None
+    return begin_course(scheduler, tables=samplers.tables, image_tokens=image_tokens, **told)
 
 
 def said_to(course: TableCourse | StepCourse, *, seed: int) -> torch.Tensor:

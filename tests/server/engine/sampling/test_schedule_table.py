@@ -15,7 +15,7 @@ from tabard_server.engine.sampling.schedule_table import (
     is_linear,
     make_table,
 )
-from tabard_server.engine_port.samplers import SAMPLERS
+from tabard_server.engine_port.samplers import FLOW_SAMPLERS, SAMPLERS
 from tabard_server.engine_port.walk import Walk
 from tests.oracle import step_in_double_precision
 from tests.server.engine.sampling.known_courses import CONFIG, SHAPE, normal
@@ -97,7 +97,8 @@ def _assert_equal(found: torch.Tensor, expected: torch.Tensor) -> None:
 
 def test_all_but_private_noise_is_tabled(samplers: SamplerPrototypes) -> None:
     """Whichever sampler is served is a table, unless its noise is nobody else's."""
-    assert {one.scheduler for one in SAMPLERS.values()} == LINEAR | PRIVATE_NOISE
+    served = {one.scheduler for one in (*SAMPLERS.values(), *FLOW_SAMPLERS.values())}
+    assert served == LINEAR | PRIVATE_NOISE
 
 
 @pytest.mark.parametrize("bend", ["clip_sample", "thresholding"])

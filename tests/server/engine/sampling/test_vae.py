@@ -26,7 +26,7 @@ def test_large_vae_is_kept_wide_in_half_precision(bases: dict[str, Path], tmp_pa
 
     assert upcast._base.vae.dtype == torch.float32
     assert plain._base.vae.dtype == torch.float16
-    assert upcast._base.unet.dtype == torch.float16
+    assert upcast._base.network.module.dtype == torch.float16
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,13 @@ import transformers
 
 from tabard_server.engine.base.loading import TextPart
 from tabard_server.engine.base.text_layout import FLUX, SD3, TextLayout
-from tabard_server.engine.text.conditioning import Conditioner, Conditioning, Prompt, join_parts
+from tabard_server.engine.text.conditioning import (
+    Conditioner,
+    Conditioning,
+    Placeholders,
+    Prompt,
+    join_parts,
+)
 from tabard_server.engine_port.errors import AdapterMismatch, PromptTooLong, RowNotPossible
 from tabard_server.engine_port.prompt_style import PLAIN, PromptStyle
 from tests.server.engine.text import tiny_t5
@@ -41,9 +47,9 @@ class Stage:
     @torch.inference_mode()
     def encode(self, *prompts: Prompt | str, **options: Any) -> Conditioning:
         """Encode prompts as one row."""
-        options = {"placeholders": {}, "wearing": self.wearing} | options
         read = [Prompt(text=one) if isinstance(one, str) else one for one in prompts]
-        return self.conditioner.encode(read, **options)
+        known: Placeholders = options.pop("placeholders", {})
+        return self.conditioner.encode(read, placeholders=known, wearing=self.wearing, **options)
 
     @contextmanager
     def wearing(self, component: str, sequences: int) -> Iterator[None]:
@@ -92,9 +98,12 @@ def open_stage(layout: TextLayout, *, has_t5: bool = True) -> Stage:
         TextPart(component=name, model=model, tokenizer=one)
         for name, model, one in zip(names, models, tokenizers, strict=False)
     ]
-    base: Any = SimpleNamespace(text_parts=tuple(parts))
-    conditioner = Conditioner(base, layout=layout, width=WIDTH)
-    return Stage(pipeline=pipeline, conditioner=conditioner)
+    base: Any = SimpleNamespace(
+        text_parts=tuple(parts),
+        text_layout=layout,
+        network=SimpleNamespace(text_width=WIDTH),
+    )
+    return Stage(pipeline=pipeline, conditioner=Conditioner(base))
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,11 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from tabard_server.engine.base.text_layout import CLIP_JOINED, SD3
+from tabard_server.engine.base.text_layout import SD3
+from tabard_server.engine.networks.network import Words
 from tabard_server.engine.text.conditioning import Conditioning
 from tabard_server.engine.text.row_lengths import pad_texts, repeat_texts
-from tabard_server.engine.text.told import TOLD_BATCHES, Telling, Told, ToldBatches
+from tabard_server.engine.text.told import TOLD_BATCHES, Telling, ToldBatches
 
 WINDOW, WIDTH, POOLED = 3, 4, 2
 
@@ -21,8 +22,8 @@ def telling(number: int, *, samples: int = 2, windows: int = 1, is_large: bool =
     generator = torch.Generator().manual_seed(number)
     text = torch.randn(samples, windows * WINDOW, WIDTH, generator=generator)
     pooled = torch.randn(samples, POOLED, generator=generator) if is_large else None
-    sizes = (number, 2, 3, 4, 5, 6)
-    return Telling(conditioning=Conditioning(text=text, pooled=pooled), time_ids=sizes)
+    sizes = (number, 2, 3, 4, 5, 6) if is_large else ()
+    return Telling(conditioning=Conditioning(text=text, pooled=pooled), numbers=sizes)
 
 
 class _Writes(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -39,7 +40,7 @@ class _Writes(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return function(*args, **(kwargs or {}))
 
 
-def told_and_writes(batches: ToldBatches, rows: list[Telling], **options: Any) -> tuple[Told, int]:
+def told_and_writes(batches: ToldBatches, rows: list[Telling], **options: Any) -> tuple[Words, int]:
     """Tell a batch; return how many places were written for it."""
     with _Writes() as writes:
         return batches.tell(rows, **options), writes.count
@@ -59,18 +60,18 @@ def test_any_history_tells_each_row_its_own(seed: int) -> None:
     for _ in range(60):
         batch = dice.sample(rows, dice.randint(1, 5))
         if dice.random() < 0.5:
-            batch.sort(key=lambda row: row.time_ids)
+            batch.sort(key=lambda row: row.numbers)
         told = batches.tell(batch)
 
         assert torch.equal(told.text, repeat_texts([row.conditioning.text for row in batch]))
         if not is_large:
-            assert told.pooled is None and told.time_ids is None
+            assert told.pooled is None and told.numbers is None
             continue
         pooled = torch.cat([row.conditioning.pooled for row in batch])  # type: ignore[misc]
-        sizes = [row.time_ids for row in batch for _ in range(row.samples)]
-        assert told.pooled is not None and told.time_ids is not None and told.mask is None
+        sizes = [row.numbers for row in batch for _ in range(row.samples)]
+        assert told.pooled is not None and told.numbers is not None and told.mask is None
         assert torch.equal(told.pooled, pooled)
-        assert torch.equal(told.time_ids, torch.tensor(sizes).float())
+        assert torch.equal(told.numbers, torch.tensor(sizes).float())
 
 
 def test_batch_that_steps_again_writes_nothing() -> None:
@@ -104,7 +105,7 @@ def test_who_joins_behind_is_written_alone() -> None:
 def test_images_of_one_job_change_places_freely() -> None:
     """Rows that are told the same are the same to the memory."""
     batches, one = ToldBatches(), telling(1)
-    twin = Telling(conditioning=one.conditioning, time_ids=one.time_ids)
+    twin = Telling(conditioning=one.conditioning, numbers=one.numbers)
     batches.tell([one, one])
 
     assert told_and_writes(batches, [twin, one])[1] == 0
@@ -115,10 +116,10 @@ def test_other_sizes_are_another_telling() -> None:
     batches, one = ToldBatches(), telling(1, is_large=True)
     batches.tell([one])
 
-    told = batches.tell([Telling(conditioning=one.conditioning, time_ids=(9,) * 6)])
+    told = batches.tell([Telling(conditioning=one.conditioning, numbers=(9,) * 6)])
 
-    assert told.time_ids is not None
-    assert (told.time_ids == 9).all()
+    assert told.numbers is not None
+    assert (told.numbers == 9).all()
 
 
 def test_samples_of_nobody_are_told_something() -> None:
@@ -142,7 +143,7 @@ def test_memory_is_given_back() -> None:
     assert told_and_writes(batches, [telling(1)])[1] == 1
 
 
-def _masks(told: Told) -> list[int]:
+def _masks(told: Words) -> list[int]:
     assert told.mask is not None
     return told.mask.sum(dim=1).tolist()
 
@@ -163,7 +164,7 @@ def test_any_history_pads_each_row(seed: int) -> None:
         assert torch.equal(told.text, text)
         assert (told.mask is None) == (mask is None)
         assert mask is None or (told.mask is not None and torch.equal(told.mask, mask))
-        assert told.pooled is not None and told.time_ids is None
+        assert told.pooled is not None
 
 
 def test_row_of_uneven_parts_keeps_its_mask() -> None:
@@ -173,7 +174,7 @@ def test_row_of_uneven_parts_keeps_its_mask() -> None:
     said = plain.conditioning
     uneven = Telling(
         conditioning=Conditioning(text=said.text, pooled=said.pooled, mask=own),
-        time_ids=plain.time_ids,
+        numbers=plain.numbers,
     )
 
     assert _masks(batches.tell([uneven])) == [2, 3]
@@ -183,11 +184,3 @@ def test_row_of_uneven_parts_keeps_its_mask() -> None:
     assert _masks(beside) == [6, 6, 2, 3, 3]
     assert not beside.text[2:, 3:].any()
     assert batches.tell([plain]).mask is None
-
-
-def test_sizes_are_told_where_they_are_read() -> None:
-    """SDXL's network is told them; SD3's takes a summary alone."""
-    one = telling(1, is_large=True)
-
-    assert ToldBatches(CLIP_JOINED).tell([one]).time_ids is not None
-    assert ToldBatches(SD3).tell([one]).time_ids is None

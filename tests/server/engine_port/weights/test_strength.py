@@ -16,9 +16,9 @@ from tabard_server.engine_port.weights.strength import (
     weights_by_step,
     weights_in_text,
 )
-from tabard_server.engine_port.weights.unet_blocks import UNetBlocks
+from tabard_server.engine_port.weights.blocks import Blocks
 
-BLOCKS = UNetBlocks(["conv_in", "down_blocks.0.attentions.0.to_q", "up_blocks.0.resnets.0.conv1"])
+BLOCKS = Blocks(["conv_in", "down_blocks.0.attentions.0.to_q", "up_blocks.0.resnets.0.conv1"])
 """IN00, IN01, MID, OUT00."""
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from tabard_registry.intake.profile import DENOISERS
 from tabard_server.engine.base.files.leftovers import is_harmless, refuse_left_over
 from tabard_server.engine.base.files.scales import FLOAT8, undo_scales
 from tabard_server.engine.base.files.stored_model import StoredModel
@@ -56,7 +57,7 @@ def read_components(folder: Path, *, models: Mapping[str, Any]) -> StoredModel:
         tensors: dict[str, torch.Tensor] = {}
         for path in weight_files(folder / component):
             file = open_tensor_file(path)
-            words.update(file.metadata if component == "unet" else {})
+            words.update(file.metadata if component in DENOISERS else {})
             _add(file.tensors, tensors, path=path)
         source = f"{folder / component}"
         is_eight_bit |= any(tensor.dtype in FLOAT8 for tensor in tensors.values())

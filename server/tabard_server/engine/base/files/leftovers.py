@@ -17,6 +17,8 @@ _QUOTED = 3
 _OF_TEXT = re.compile(
     r"(?:text_model\.)?embeddings\.position_ids|text_projection(?:\.weight)?|logit_scale"
     r"|attn_mask|(?:vision_model|visual|visual_projection)\..*"
+    # T5's one embedding under its second name.
+    r"|encoder\.embed_tokens\.weight"
 )
 # What a VAE is trained against, and averages of its training.
 _OF_VAE = re.compile(r"(?:loss|model_ema|discriminator)\..*")

@@ -173,7 +173,7 @@ def test_mixed_batch_draws_the_same(tmp_path: Path) -> None:
     plain = _walk(engine, adapters)
     one = denoising(engine._base, side=8, device=torch.device("cpu"), dtype=torch.float32)
     fused_layers = fuse_where_it_pays(
-        engine._base.unet,
+        engine._base.network.module,
         one.run,
         rows=2,
         is_compiled=False,

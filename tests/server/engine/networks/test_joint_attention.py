@@ -8,7 +8,7 @@ import pytest
 import torch
 from diffusers.models.attention_processor import JointAttnProcessor2_0
 
-from tabard_server.engine.text.joint_attention import attention_mask, obey_masks
+from tabard_server.engine.networks.joint_attention import attention_mask, obey_masks
 from tabard_server.engine.text.row_lengths import pad_texts
 
 TOLERANCE = 1e-9

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The blocks of a UNet by the names that UIs use: IN00, IN01, …, MID, OUT00, OUT01, ….
+"""The blocks of a network by the names that UIs use: IN00, IN01, …, MID, OUT00, OUT01, … of a UNet.
 
-In: names of modules or parameters as diffusers has them. Out: the blocks of that UNet, and in which
-of them a module lies. Knows no torch and no weights.
+A transformer's are D00, D01, … where text and picture have weights of their own (double), and S00,
+S01, … where they share them (single). In: names of modules or parameters as diffusers has them.
+Out: the blocks of that network, and in which of them a module lies. Knows no torch and no weights.
 """
 
 import re
@@ -15,9 +16,12 @@ MIDDLE_BLOCK = "MID"
 _INNER = re.compile(r"(down|up)_blocks\.(\d+)\.(resnets|attentions)\.(\d+)\.")
 _SAMPLER = re.compile(r"(down|up)_blocks\.(\d+)\.(?:down|up)samplers\.")
 
+_DEEP = re.compile(r"(transformer_blocks|single_transformer_blocks)\.(\d+)\.")
+_LETTERS = {"transformer_blocks": "D", "single_transformer_blocks": "S"}
 
-class UNetBlocks:
-    """The blocks of one UNet.
+
+class Blocks:
+    """The blocks of one network.
 
     Attributes:
         names: All of them, from the first to the last.
@@ -33,8 +37,11 @@ class UNetBlocks:
         indices = {name: index for name in found if (index := self._name(name))}
         inward = sorted({one for one in indices.values() if one.startswith("IN")})
         outward = sorted({one for one in indices.values() if one.startswith("OUT")})
-        self.names: tuple[str, ...] = (*inward, MIDDLE_BLOCK, *outward)
-        looking = {block for name, block in indices.items() if ".attentions." in name}
+        deep = sorted({one for one in indices.values() if one[0] in _LETTERS.values()})
+        self.names: tuple[str, ...] = tuple(deep) or (*inward, MIDDLE_BLOCK, *outward)
+        looking = {
+            block for name, block in indices.items() if deep or ".attentions." in name
+        }
         self.attentive = tuple(one for one in self.names if one in looking)
         self._index = {name: index for index, name in enumerate(self.names)}
 
@@ -42,7 +49,7 @@ class UNetBlocks:
     def lists(self) -> tuple[tuple[str, ...], ...]:
         """What a list of weights stands for, the text encoders first: the short one, the whole one.
 
-        On SD 1.x they have 17 and 26 values, on SDXL 12 and 20.
+        On SD 1.x they have 17 and 26 values, on SDXL 12 and 20; of a transformer both are one.
         """
         return (TEXT_BLOCK, *self.attentive), (TEXT_BLOCK, *self.names)
 
@@ -58,7 +65,7 @@ class UNetBlocks:
     def meant(self, name: str) -> tuple[str, ...]:
         """Return the blocks that a name stands for, in any spelling; empty: it is none of them."""
         word = re.sub(r"(?a)([A-Z])(\d)$", r"\g<1>0\2", name.strip().upper())
-        if word in ("IN", "OUT"):
+        if word in ("IN", "OUT", *_LETTERS.values()):
             return tuple(one for one in self.names if one.startswith(word))
         word = MIDDLE_BLOCK if word in ("M00", "MID00") else word
         return (word,) if word == TEXT_BLOCK or word in self._index else ()
@@ -68,6 +75,8 @@ class UNetBlocks:
             return "IN00"
         if module.startswith("mid_block."):
             return MIDDLE_BLOCK
+        if found := _DEEP.match(module):
+            return f"{_LETTERS[found[1]]}{int(found[2]):02}"
         if found := _INNER.match(module):
             side, block, place = found[1], int(found[2]), int(found[4])
             index = block * self._width + place

@@ -9,7 +9,7 @@ from diffusers import UNet2DConditionModel
 
 from tabard_registry import BaseProfile, ModuleShape
 from tabard_registry.intake.dialects.module_names import comfyui_modules
-from tabard_server.engine_port.weights.unet_blocks import UNetBlocks
+from tabard_server.engine_port.weights.blocks import Blocks
 from tests.bench import full_size
 
 SHORT = {
@@ -39,7 +39,7 @@ def layers() -> dict[str, list[str]]:
 @pytest.mark.parametrize("family", SHORT)
 def test_published_sizes_have_the_lists_of_uis(layers: dict[str, list[str]], family: str) -> None:
     """17 and 26 values for SD 1.x, 12 and 20 for SDXL, in the order that UIs write them."""
-    blocks = UNetBlocks(layers[family])
+    blocks = Blocks(layers[family])
 
     inward, outward = WHOLE[family]
     whole = [f"IN{n:02}" for n in range(inward)] + ["MID"] + [f"OUT{n:02}" for n in range(outward)]
@@ -49,7 +49,7 @@ def test_published_sizes_have_the_lists_of_uis(layers: dict[str, list[str]], fam
 @pytest.mark.parametrize("family", SHORT)
 def test_blocks_are_those_of_the_original_names(layers: dict[str, list[str]], family: str) -> None:
     """Every layer lies where its name in the original checkpoints says."""
-    blocks = UNetBlocks(layers[family])
+    blocks = Blocks(layers[family])
     shape = ModuleShape(kind="linear", inputs=1, outputs=1)
     profile = BaseProfile(
         family=family,
@@ -75,7 +75,7 @@ def test_blocks_are_those_of_the_original_names(layers: dict[str, list[str]], fa
 
 def test_what_lies_in_no_block_keeps_its_weight(layers: dict[str, list[str]]) -> None:
     """The time embedding and the last convolution are in none."""
-    blocks = UNetBlocks(layers["sd1"])
+    blocks = Blocks(layers["sd1"])
 
     assert blocks.index_of("time_embedding.linear_1") == len(blocks.names)
     assert blocks.index_of("conv_out") == len(blocks.names)
@@ -103,11 +103,11 @@ def test_names_are_read_as_uis_write_them(
     layers: dict[str, list[str]], said: str, meant: tuple[str, ...]
 ) -> None:
     """Digits may lack their zero, and the middle has two names."""
-    assert UNetBlocks(layers["sd1"]).meant(said) == meant
+    assert Blocks(layers["sd1"]).meant(said) == meant
 
 
 def test_a_side_is_all_its_blocks(layers: dict[str, list[str]]) -> None:
     """IN and OUT stand for nine blocks each of SDXL."""
-    blocks = UNetBlocks(layers["sdxl"])
+    blocks = Blocks(layers["sdxl"])
 
     assert (*blocks.meant("IN"), "MID", *blocks.meant("OUT")) == blocks.names
