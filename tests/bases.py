@@ -48,6 +48,11 @@ def load_pipeline(base: Path, **options: Any) -> Any:
         return kind.from_pretrained(str(base), local_files_only=True, **options)
 
 
+def denoiser_of(pipe: Any) -> Any:
+    """Return the network of a pipeline that takes the noise out."""
+    return next(getattr(pipe, name) for name in DENOISERS if hasattr(pipe, name))
+
+
 def text_encoders(pipe: Any) -> dict[str, Any]:
     """Return the text encoders of a pipeline by component."""
     names = ("text_encoder", "text_encoder_2", "text_encoder_3")
@@ -72,7 +77,7 @@ def write_diffusers_lora(
     texts = text_encoders(pipe)
     drawing = {name: getattr(pipe, name) for name in DENOISERS if hasattr(pipe, name)}
     for name, model in {**drawing, **texts}.items():
-        if model.config.model_type == "t5" if hasattr(model.config, "model_type") else False:
+        if name in texts and model.config.model_type == "t5":
             # diffusers writes no LoRA of a T5.
             continue
         modules = targets if name in drawing else text_targets
@@ -116,15 +121,19 @@ def write_kohya_lora(
 
 
 def kohya_stems(pipe: Any) -> Iterator[tuple[str, torch.nn.Module]]:
-    """Yield every module of a pipeline under kohya's name for it."""
-    for name, module in pipe.unet.named_modules():
-        yield f"lora_unet_{name.replace('.', '_')}", module
+    """Yield every module of a pipeline under kohya's name for it; transformers' as OneTrainer."""
+    prefix = "lora_unet" if hasattr(pipe, "unet") else "lora_transformer"
+    for name, module in denoiser_of(pipe).named_modules():
+        yield f"{prefix}_{name.replace('.', '_')}", module
     texts = text_encoders(pipe)
     for number, model in enumerate(texts.values(), start=1):
-        prefix = "lora_te" if len(texts) == 1 else f"lora_te{number}"
+        is_t5 = model.config.model_type == "t5"
+        is_alone = len(texts) == 1 and hasattr(pipe, "unet")
+        prefix = "lora_te" if is_alone else f"lora_te{3 if is_t5 else number}"
+        level = "" if is_t5 else "text_model_"
         for name, module in model.named_modules():
             plain = name.removeprefix("text_model.").replace(".", "_")
-            yield f"{prefix}_text_model_{plain}", module
+            yield f"{prefix}_{level}{plain}", module
 
 
 def _is_target(stem: str, *, unet: tuple[str, ...], text: tuple[str, ...]) -> bool:

@@ -12,7 +12,7 @@ from torch import nn
 from tabard_server.extraction.extraction import extract
 from tabard_server.extraction.outcome import ExtractionOutcome
 from tabard_server.extraction.settings import ComparisonSettings, ExtractionSettings, RankRule
-from tests.bases import kohya_stems, load_pipeline, text_encoders
+from tests.bases import denoiser_of, kohya_stems, load_pipeline, text_encoders
 
 Change = Callable[[Any], None]
 QUICK = ComparisonSettings(prompts=("a red circle",), steps=2, pixels=32)
@@ -48,7 +48,7 @@ def add_everywhere(scale: float) -> Change:
 
     def change(pipe: Any) -> None:
         generator = torch.Generator().manual_seed(5)
-        for model in (pipe.unet, *text_encoders(pipe).values()):
+        for model in (denoiser_of(pipe), *text_encoders(pipe).values()):
             for name, weight in model.named_parameters():
                 if "embedding.weight" not in name:
                     weight.add_(torch.randn(weight.shape, generator=generator) * scale)
@@ -110,7 +110,7 @@ def modules_of(folder: Path) -> dict[str, Any]:
 
 
 def _matrices(pipe: Any) -> Iterator[Any]:
-    for model in (pipe.unet, *text_encoders(pipe).values()):
+    for model in (denoiser_of(pipe), *text_encoders(pipe).values()):
         for module in model.modules():
             if isinstance(module, nn.Linear | nn.Conv2d):
                 yield module

@@ -41,7 +41,10 @@ def write(canonical: Canonical, manifest: Manifest) -> tuple[Tensors, dict[str, 
         module, _, parameter = change.parameter.rpartition(".")
         stem = _stem(change.component, module, family=family)
         _put(tensors, stem, _change(change, parameter=parameter, family=family))
-    return tensors, {"ss_network_module": "networks.lora", "ss_base_model_version": _word(family)}
+    return tensors, {
+        "ss_network_module": "networks.lora",
+        "ss_base_model_version": family_word(family),
+    }
 
 
 def _put(tensors: Tensors, stem: str, parts: Mapping[str, Array]) -> None:
@@ -61,7 +64,8 @@ def _stem(component: str, module: str, *, family: str) -> str:
     return prefix + module.replace(".", "_")
 
 
-def _word(family: str) -> str:
+def family_word(family: str) -> str:
+    """Return what trainers write into `ss_base_model_version` for a family."""
     return {"sd1": "sd_v1", "sd2": "sd_v2", "sdxl": "sdxl_base_v1-0", "flux": "flux1"}.get(
         family, family
     )

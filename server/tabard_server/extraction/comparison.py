@@ -20,18 +20,19 @@ import torch
 from tabard_registry import BaseProfile
 from tabard_server.engine.base.loading import Base
 from tabard_server.engine.base.pipeline import open_pipeline
-from tabard_server.engine.base.schedule import Asked
+from tabard_server.engine.base.schedule import Asked, is_flow
 from tabard_server.engine.engine import Engine
+from tabard_server.engine.networks.network import Network
 from tabard_server.engine_port.drawing import Drawing, Pixels
 from tabard_server.engine_port.errors import EngineError
 from tabard_server.engine_port.row_spec import RowSpec
+from tabard_server.engine_port.samplers import default_sampler
 from tabard_server.extraction.outcome import PictureError
 from tabard_server.extraction.parameters import parameters_of
 from tabard_server.extraction.settings import ComparisonSettings, ExtractionSettings
 from tabard_server.extraction.survey import OnProgress
 from tabard_server.extraction.wearing import add_into
 
-_SAMPLER = "ddim"
 _SLOT_RANKS = 1
 
 
@@ -72,7 +73,7 @@ def compare(
     """
     if settings.comparison is None:
         return ()
-    specs = _specs(settings.comparison, pixels=base.native_pixels)
+    specs = _specs(settings.comparison, base=base)
     numbers = itertools.count()
 
     def tell() -> None:
@@ -94,15 +95,19 @@ def compare(
     del engine
     _empty(base)
     pipe = _load_tuned(tuned, config=config, asked=asked, schedule=schedule, device=settings.device)
-    real = [_draw_alone(pipe, spec, tell) for spec in specs]
+    real = [
+        _draw_alone(pipe, spec, tell, like=one, network=base.network)
+        for spec, one in zip(specs, bare, strict=True)
+    ]
     return tuple(
         _error(spec, worn=w, bare=b, real=r)
         for spec, w, b, r in zip(specs, worn, bare, real, strict=True)
     )
 
 
-def _specs(settings: ComparisonSettings, *, pixels: int) -> list[RowSpec]:
-    pixels = settings.pixels or pixels
+def _specs(settings: ComparisonSettings, *, base: Base) -> list[RowSpec]:
+    pixels = settings.pixels or base.native_pixels
+    sampler = default_sampler("", prediction=base.prediction)
     return [
         RowSpec(
             drawing=Drawing(
@@ -111,7 +116,8 @@ def _specs(settings: ComparisonSettings, *, pixels: int) -> list[RowSpec]:
                 guidance_scale=settings.guidance_scale,
                 width=pixels,
                 height=pixels,
-                sampler=_SAMPLER,
+                guidance=base.network.guidance,
+                sampler=sampler,
             ),
             seed=settings.seed + number,
         )
@@ -138,13 +144,16 @@ def _load_tuned(
 ) -> Any:
     pipe = open_pipeline(path, config=config, asked=asked, dtype=torch.float32).pipeline
     # One schedule on both sides: the weights are compared, not the samplers.
-    pipe.scheduler = diffusers.DDIMScheduler.from_config(schedule)
+    kind = type(pipe.scheduler) if is_flow(schedule) else diffusers.DDIMScheduler
+    pipe.scheduler = kind.from_config(schedule)
     pipe.set_progress_bar_config(disable=True)
     pipe.to(device)
     return pipe
 
 
-def _draw_alone(pipe: Any, spec: RowSpec, tell: Callable[[], None]) -> _Drawn:
+def _draw_alone(
+    pipe: Any, spec: RowSpec, tell: Callable[[], None], *, like: _Drawn, network: Network
+) -> _Drawn:
     tell()
     kept: list[torch.Tensor] = []
     drawing = spec.drawing
@@ -164,7 +173,8 @@ def _draw_alone(pipe: Any, spec: RowSpec, tell: Callable[[], None]) -> _Drawn:
             callback_on_step_end=keep,
             callback_on_step_end_tensor_inputs=["latents"],
         ).images[0]
-    return _Drawn(pixels=np.asarray(image), latents=kept[0].cpu())
+    latents = network.unpacked(kept[0].cpu(), shape=like.latents.shape)
+    return _Drawn(pixels=np.asarray(image), latents=latents)
 
 
 def _error(spec: RowSpec, *, worn: _Drawn, bare: _Drawn, real: _Drawn) -> PictureError:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tabard_registry import BaseProfile
+from tabard_registry.export.kohya import family_word
 from tabard_registry.grammar import counted
 from tabard_registry.refs.digest import sha256_file
 from tabard_registry.release import change_methods
@@ -47,8 +48,6 @@ TUNED_CHANGE_MAX = 1.0
 """How far a component of a fine-tune may be from the base's, as a share of the base's length. Above
 it a model of all zeros would be nearer to the base; two models that have nothing to do with each
 other are 1.4 apart, and weights whose scale was lost are farther still."""
-_FAMILY_WORDS = {"sd1": "sd_v1", "sd2": "sd_v2", "sdxl": "sdxl_base_v1-0"}
-"""What trainers write into `ss_base_model_version`."""
 
 
 def extract(
@@ -184,7 +183,7 @@ def _metadata(
         "tabard.checkpoint_sha256": source.sha256,
         "tabard.extraction": json.dumps(choice, sort_keys=True, separators=(",", ":")),
         "tabard.version": tabard_version(),
-        "ss_base_model_version": _FAMILY_WORDS[profile.family],
+        "ss_base_model_version": family_word(profile.family),
         "ss_network_alpha": str(rank),
         "ss_network_dim": str(rank),
         "ss_network_module": "networks.lora" if is_plain else "lycoris.kohya",

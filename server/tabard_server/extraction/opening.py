@@ -33,7 +33,7 @@ def open_tuned_model(tuned: str, *, base: Base, asked: Asked) -> TunedModel:
     for prediction in found.predictions if asked.prediction is None else ():
         if prediction != base.prediction:
             raise TunedModelMismatch(
-                f"the UNet of {tuned} predicts {prediction}, that of the base {base.prediction}",
+                f"the network of {tuned} predicts {prediction}, that of the base {base.prediction}",
                 hint="extract against the base it was trained from; if one of the two says wrong, "
                 "name what both predict by --base-prediction",
             )

@@ -118,7 +118,7 @@ class ExtractionOutcome:
         checkpoint: As the caller wrote it.
         checkpoint_sha256: Of its file, or of its weight files' names and digests.
         base: As the caller wrote it.
-        base_family: `sd1`, `sd2` or `sdxl`.
+        base_family: Family of the base, like `sdxl`.
         base_fingerprint: Fingerprint of the base's profile.
         file: Where the adapter lies.
         file_sha256: Its digest.

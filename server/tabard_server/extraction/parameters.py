@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from diffusers.models.normalization import RMSNorm
 from torch import nn
 
 from tabard_registry import BaseProfile
 from tabard_registry.intake.dialects.module_names import text_prefixes
 from tabard_server.engine.base.loading import Base
-from tabard_server.engine.base.names import TEXT_PREFIX, TEXT_PROJECTION
+from tabard_server.engine.base.names import TEXT_PREFIX, classic_name, tied_weights
 
 Role = Literal["matrix", "bias", "norm_weight", "norm_bias", "embedding", "other"]
 
@@ -27,7 +28,8 @@ WHOLE_FORMS: Mapping[Role, str] = {
 }
 """How LyCORIS calls the whole difference of a parameter."""
 
-_UNET_STEM = "lora_unet_"
+_STEMS = {"unet": "lora_unet_", "transformer": "lora_transformer_"}
+"""A transformer's by diffusers' names, as OneTrainer has them: kohya's fuse several layers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -53,12 +55,16 @@ class Parameter:
 
 def parameters_of(base: Base, *, profile: BaseProfile) -> Iterator[Parameter]:
     """Yield the parameters that adapters may change, in the models' order."""
-    stems = {"unet": _UNET_STEM, **text_prefixes(profile)}
+    stems = {**_STEMS, **text_prefixes(profile)}
     for component in base.adaptable:
+        tied = tied_weights(base.models[component])
         for path, module in base.models[component].named_modules():
             for own, weight in module.named_parameters(recurse=False):
-                plain = f"{path}.{own}".lstrip(".").removeprefix(TEXT_PREFIX)
-                name = _classic(plain, component=component)
+                if (full := f"{path}.{own}".lstrip(".")) in tied:
+                    continue
+                plain = full.removeprefix(TEXT_PREFIX)
+                module_name = plain.removesuffix(own).rstrip(".")
+                name = f"{classic_name(module_name, component)}.{own}"
                 yield Parameter(
                     component=component,
                     name=name,
@@ -77,17 +83,11 @@ def vae_parameters_of(base: Base) -> Iterator[Parameter]:
         )
 
 
-def _classic(plain: str, *, component: str) -> str:
-    if component == "unet" or plain.startswith(f"{TEXT_PROJECTION}."):
-        return plain
-    return TEXT_PREFIX + plain
-
-
 def _role(module: nn.Module, *, own: str) -> Role:
     if own not in ("weight", "bias"):
         return "other"
     if isinstance(module, nn.Linear | nn.Conv2d):
         return "matrix" if own == "weight" else "bias"
-    if isinstance(module, nn.GroupNorm | nn.LayerNorm):
+    if isinstance(module, nn.GroupNorm | nn.LayerNorm | nn.RMSNorm | RMSNorm):
         return "norm_weight" if own == "weight" else "norm_bias"
     return "embedding" if isinstance(module, nn.Embedding) else "other"

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import torch
 
 from tabard_registry import BaseProfile
+from tabard_registry.intake.profile import DENOISERS
 from tabard_registry.release import change_methods
 from tabard_server.engine.base.loading import Base
 from tabard_server.extraction.adapter_file import AdapterFile
@@ -32,7 +33,7 @@ from tabard_server.extraction.tuned_model import TunedModel
 OnProgress = Callable[[str, int, int], None]
 """Told what is done, how much of it, and of how much."""
 
-_BLOCK = re.compile(r"(?:down|up)_blocks\.\d+|mid_block")
+_BLOCK = re.compile(r"(?:down|up|(?:single_)?transformer)_blocks\.\d+|mid_block")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -115,10 +116,10 @@ def survey(
 
 def block_of(component: str, parameter: str) -> str:
     """Return the block that a parameter is counted under."""
-    if component != "unet":
+    if component not in DENOISERS:
         return component
     known = _BLOCK.match(parameter)
-    return known[0] if known else "unet ends"
+    return known[0] if known else f"{component} ends"
 
 
 def _take(

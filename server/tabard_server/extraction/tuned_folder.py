@@ -10,10 +10,9 @@ from tabard_registry.refs.digest import sha256_file
 from tabard_server.engine.base.configs import read_index, read_json
 from tabard_server.engine.base.files.component_files import read_components, weight_files
 from tabard_server.engine.base.loading import Base
+from tabard_server.engine.base.schedule import prediction_of
 from tabard_server.extraction.errors import TunedModelMismatch
 from tabard_server.extraction.tuned_model import TunedModel
-
-_TEXT_ENCODERS = ("text_encoder", "text_encoder_2")
 
 
 def open_folder(path: Path, *, base: Base) -> TunedModel:
@@ -38,7 +37,7 @@ def open_folder(path: Path, *, base: Base) -> TunedModel:
 
 def _refuse_other_encoders(path: Path, *, base: Base) -> None:
     mine = {part.component for part in base.text_parts}
-    theirs = {name for name in _TEXT_ENCODERS if (path / name).is_dir()}
+    theirs = {one.name for one in path.glob("text_encoder*") if one.is_dir()}
     if mine != theirs:
         raise TunedModelMismatch(
             f"{path} has {len(theirs)} text encoders, the {base.family} base {len(mine)}",
@@ -57,4 +56,4 @@ def _digest(files: Mapping[str, Sequence[Path]]) -> str:
 
 def _configured(path: Path) -> tuple[str, ...]:
     file = path / "scheduler" / "scheduler_config.json"
-    return (str(read_json(file).get("prediction_type", "epsilon")),) if file.is_file() else ()
+    return (prediction_of(read_json(file)),) if file.is_file() else ()

@@ -23,7 +23,7 @@ from tests.tuned_models import (
 )
 
 
-@pytest.mark.parametrize("family", ["sd1", "sd2", "sdxl"])
+@pytest.mark.parametrize("family", ["sd1", "sd2", "sdxl", "sd3", "flux"])
 def test_known_change_is_recovered(tmp_path: Path, family: str) -> None:
     """Linear layers, convolutions and every text encoder get back what was added to them."""
     base = make_tiny_base(tmp_path / "base", seed=2, family=family)

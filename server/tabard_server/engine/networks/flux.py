@@ -102,9 +102,13 @@ class FluxTransformer(Network):
     ) -> torch.Tensor:
         """Return what the model says of a sequence, as latents again."""
         found = super().predict(latents, timesteps, words, skipped=skipped)
-        samples, channels, height, width = latents.shape
-        patches = found.view(samples, height // _PATCH, width // _PATCH, channels, _PATCH, _PATCH)
-        return patches.permute(0, 3, 1, 4, 2, 5).reshape(latents.shape)
+        return self.unpacked(found, shape=latents.shape)
+
+    def unpacked(self, walked: torch.Tensor, *, shape: torch.Size) -> torch.Tensor:
+        """Return a sequence of patches as latents of a shape."""
+        samples, channels, height, width = shape
+        patches = walked.view(samples, height // _PATCH, width // _PATCH, channels, _PATCH, _PATCH)
+        return patches.permute(0, 3, 1, 4, 2, 5).reshape(shape)
 
     def arguments(
         self,

@@ -113,6 +113,10 @@ class Network(Protocol):
     def numbers_of(self, drawing: Drawing) -> tuple[float, ...]:
         """Return what a row is told beside text: sizes, or how strongly to follow it."""
 
+    def unpacked(self, walked: torch.Tensor, *, shape: torch.Size) -> torch.Tensor:
+        """Return what diffusers' pipeline of the family walks as latents of a shape."""
+        return walked.view(shape)
+
     def predict(
         self,
         latents: torch.Tensor,

@@ -169,9 +169,7 @@ def _write_files(base: Path, folder: Path, *, family: str) -> dict[str, Dense]:
     }
 
 
-def _draw_noise_from(
-    generator: torch.Generator, scheduler: Any, *, size: tuple[int, int]
-) -> None:
+def _draw_noise_from(generator: torch.Generator, scheduler: Any, *, size: tuple[int, int]) -> None:
     """Lend diffusers what it lacks: these pipelines do not tell their schedulers whose noise it is.
 
     Without a generator, noise of a step would be that of the whole process.
@@ -189,7 +187,7 @@ def _draw_noise_from(
 
 
 class _NoiseOfLatents(TorchFunctionMode):
-    """Noise of a sequence of patches is that of the latents, as it is at the beginning of a walk."""
+    """Noise of a sequence of patches is that of the latents, as at the beginning of a walk."""
 
     def __init__(self, size: tuple[int, int]) -> None:
         super().__init__()

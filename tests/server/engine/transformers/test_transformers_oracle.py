@@ -49,9 +49,7 @@ def _compare(
 ) -> None:
     """Draw all in one batch; all are what diffusers draws, and so is the first alone."""
     specs = [studio.spec(stack, **changes) for stack, changes in rows]
-    expected = [
-        studio.expect(stack, spec) for (stack, _), spec in zip(rows, specs, strict=True)
-    ]
+    expected = [studio.expect(stack, spec) for (stack, _), spec in zip(rows, specs, strict=True)]
     for spec, mixed, theirs in zip(specs, draw(studio.engine, specs), expected, strict=True):
         assert_equal(mixed, theirs, spec)
     assert_equal(draw(studio.engine, specs[:1])[0], expected[0], specs[0])
