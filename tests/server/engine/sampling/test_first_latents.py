@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Redrawing pictures, whole or where a mask says, against diffusers' pipelines in float64."""
 
+import inspect
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,7 +22,7 @@ from tabard_server.engine_port.errors import RowNotPossible
 from tests.oracle import step_in_double_precision
 from tests.server.drawings import drawing, picture_of
 from tests.server.engine.sampling.known_courses import normal
-from tests.server.engine.sampling.known_flows import FLUX_DEV, SD35, THEIRS, their_scheduler
+from tests.server.engine.sampling.known_flows import FLUX_DEV, SD35, their_scheduler
 from tests.server.engine.tiny_base import Studio, draw, open_studio
 from tests.tiny_models import tiny_pipeline
 
@@ -111,13 +112,8 @@ class Stage:
         """Return the latents of diffusers' own pipeline for a flow of this family."""
         way = "Inpaint" if "mask_image" in picture else "Img2Img" if picture else ""
         kind = getattr(diffusers, f"{'Flux' if self.is_flux else 'StableDiffusion3'}{way}Pipeline")
-        scheduler = their_scheduler(self.config, name)
-        if not hasattr(scheduler, "scale_noise"):
-            # What its pipelines call, which these have under the older name.
-            scheduler.scale_noise = lambda original, timestep, noise: scheduler.add_noise(
-                original, noise, timestep
-            )
-        step_in_double_precision(scheduler)
+        generator = torch.Generator().manual_seed(seed)
+        scheduler = self._lend(their_scheduler(self.config, name), generator=generator)
         pipe = kind(**{**self.parts, "scheduler": scheduler})
         pipe.set_progress_bar_config(disable=True)
         told: dict[str, Any] = {
@@ -135,10 +131,55 @@ class Stage:
                 num_inference_steps=steps,
                 width=64,
                 height=64,
-                generator=torch.Generator().manual_seed(seed),
+                generator=generator,
                 output_type="latent",
             ).images
-        return pipe._unpack_latents(found, 64, 64, 4) if self.is_flux else found  # type: ignore[no-any-return]
+        return self._unpacked(found)
+
+    def _lend(self, scheduler: Any, *, generator: torch.Generator) -> Any:
+        """Lend diffusers what its flow pipelines lack, where samplers draw noise.
+
+        They hand no generator to a step, so that it draws from one of all the process; Flux's step
+        packed latents, which would give each number to another pixel; and they call `scale_noise`,
+        which two samplers have under its older name. Over a picture Flux's name sigmas to samplers
+        that make them themselves, as where it draws from noise they do not.
+        """
+        if self.is_flux and scheduler.config.get("use_flow_sigmas"):
+            set_timesteps = scheduler.set_timesteps
+
+            def count(steps: int | None = None, *, sigmas: Any = (), **options: Any) -> None:
+                set_timesteps(steps or len(sigmas), **options)
+
+            scheduler.set_timesteps = count
+        if not hasattr(scheduler, "scale_noise"):
+            scheduler.scale_noise = lambda original, timestep, noise: scheduler.add_noise(
+                original, noise, timestep
+            )
+        step_in_double_precision(scheduler)
+        step = scheduler.step
+        draws = "generator" in inspect.signature(step).parameters
+        own = {"generator": generator} if draws else {}
+
+        def lent(said: Any, timestep: Any, latents: Any, **options: Any) -> Any:
+            (found,) = step(
+                self._unpacked(said), timestep, self._unpacked(latents), **options, **own
+            )
+            return (self._packed(found),)
+
+        scheduler.step = lent
+        return scheduler
+
+    def _packed(self, latents: torch.Tensor) -> torch.Tensor:
+        kind: Any = diffusers.FluxPipeline
+        packed: torch.Tensor = kind._pack_latents(latents, *latents.shape)
+        return packed if self.is_flux else latents
+
+    def _unpacked(self, latents: torch.Tensor) -> torch.Tensor:
+        kind: Any = diffusers.FluxPipeline
+        if not self.is_flux:
+            return latents
+        unpacked: torch.Tensor = kind._unpack_latents(latents, 64, 64, 4)
+        return unpacked
 
     def begin(self, name: str, *, steps: int, seed: int, **picture: Any) -> Course:
         """Begin a row."""
@@ -190,10 +231,10 @@ class Stage:
 
     def _flux(self, shown: torch.Tensor, told: torch.Tensor) -> torch.Tensor:
         kind: Any = diffusers.FluxPipeline
-        rows, channels, height, width = shown.shape
+        rows, _, height, width = shown.shape
         ids = kind._prepare_latent_image_ids(rows, height // 2, width // 2, "cpu", shown.dtype)
         said = self.network(
-            hidden_states=kind._pack_latents(shown, rows, channels, height, width),
+            hidden_states=self._packed(shown),
             timestep=told.double() / 1000,
             guidance=torch.full([rows], 4.0),
             encoder_hidden_states=self.words.repeat(rows, 1, 1),
@@ -202,8 +243,7 @@ class Stage:
             img_ids=ids,
             return_dict=False,
         )[0]
-        found: torch.Tensor = kind._unpack_latents(said, 64, 64, 4)
-        return found
+        return self._unpacked(said)
 
 
 @pytest.fixture(scope="module", params=["sd3", "flux"])
@@ -211,8 +251,6 @@ def stage(request: pytest.FixtureRequest) -> Stage:
     return Stage(request.param)
 
 
-# Where Flux's pipelines redraw a picture they name sigmas, also to who makes them itself.
-OWN_SIGMAS = {"dpmpp_2m", "dpmpp_2m_sde", "unipc"}
 MIDDLE = np.kron(np.eye(4, dtype=np.uint8), np.full((16, 16), 255, dtype=np.uint8))
 FLOW_RUNS = (
     ("drawn", None, None),
@@ -230,14 +268,12 @@ def test_flow_equals_its_own_pipeline(
     stage: Stage, mask: Pixels | None, strength: float | None
 ) -> None:
     """Draws, steps left, masks and shifts, number for number; all samplers in one batch."""
-    names = [name for name in stage.samplers.names if name in THEIRS]
+    names = stage.samplers.names
     ours_said: dict[str, Any] = {}
     theirs_said: dict[str, Any] = {}
     if strength is not None:
         ours_said = {"picture": picture_of(PIXELS, mask=mask), "strength": strength}
         theirs_said = {"image": Image.fromarray(PIXELS), "strength": strength}
-        if stage.is_flux:
-            names = [name for name in names if name not in OWN_SIGMAS]
     if mask is not None:
         theirs_said["mask_image"] = Image.fromarray(mask)
     runs = [{"name": name, "steps": 4 + at % 3, "seed": at} for at, name in enumerate(names)]
