@@ -61,10 +61,12 @@ class WornRelease:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SamplingWarning:
-    """One thing of a request that a worn release was not made for; it is drawn all the same.
+    """One thing of a request that a release was not made for, or the base does not read in full.
+
+    It is drawn all the same.
 
     Attributes:
-        release: `namespace/name@version`.
+        release: `namespace/name@version`; empty where it is the base.
         field: The field of the request.
         message: What is drawn, and what the release was made for.
     """

@@ -170,7 +170,7 @@ class Admission:
         check_windows(worn, drawing=drawing)
         read = self._prompts.read_words(drawing, worn=worn, may_lack_words=spec.may_lack_words)
         _refuse(read.violations)
-        warnings += tuple(unheeded(drawing, worn=worn, away=read.away))
+        warnings += (*read.warnings, *unheeded(drawing, worn=worn, away=read.away))
         first = self._draw_seed(DRAWN_SEED_MAX) if spec.seed is None else spec.seed
         return Job(
             id=(spec.again and spec.again.job_id) or self._new_id(),

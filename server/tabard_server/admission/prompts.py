@@ -19,7 +19,7 @@ from tabard_server.engine_port.prompt_style import (
 )
 from tabard_server.engine_port.work import Work
 from tabard_server.errors import InvalidRequest, Violation, invalid
-from tabard_server.jobs.job import Worn
+from tabard_server.jobs.job import SamplingWarning, Worn
 from tabard_server.limits import Limits
 from tabard_server.settings import Defaults
 
@@ -35,11 +35,13 @@ class ReadWords:
         windows: Windows that the longest one fills.
         violations: Everything that is wrong with them.
         away: Taught words that only the negative prompt uses.
+        warnings: What of them a text encoder does not read, which another reads.
     """
 
     windows: int
     violations: list[Violation]
     away: frozenset[str]
+    warnings: tuple[SamplingWarning, ...] = ()
 
 
 class PromptChecker:
@@ -128,7 +130,9 @@ class PromptChecker:
         }
         counts = {token: count for token, (_one, count) in owners.items()}
         used: dict[str, frozenset[str]] = {}
+        behind: dict[str, int] = {}
         violations: list[Violation] = []
+        warnings: list[SamplingWarning] = []
         windows = 1
         for field, text in _texts(drawing):
             try:
@@ -143,18 +147,22 @@ class PromptChecker:
             windows = max(windows, reading.window_count)
             if not reading.fits:
                 violations.append(self._too_long(field, reading))
+            warnings += _unread(field, reading)
+            beginning = reading.clip_beginning
+            behind |= dict.fromkeys(beginning.behind, beginning.token_count) if beginning else {}
         texts = " ".join(text for _field, text in _texts(drawing))
         owned = {token: owner for token, (owner, _) in owners.items()}
         unused = (
             []
             if may_lack_words
-            else _unused(owned, used=frozenset().union(*used.values()), texts=texts)
+            else _unused(owned, used=frozenset().union(*used.values()), behind=behind, texts=texts)
         )
         slow = self._too_slow(drawing, windows=windows)
         return ReadWords(
             windows=windows,
             violations=[*violations, *unused, *slow],
             away=used.pop("negative_prompt").difference(*used.values()),
+            warnings=tuple(warnings),
         )
 
     def _too_slow(self, drawing: Drawing, *, windows: int) -> Iterator[Violation]:
@@ -174,11 +182,11 @@ class PromptChecker:
     def _too_long(self, field: str, reading: PromptReading) -> Violation:
         needed, allowed = reading.window_count, reading.window_limit
         size = reading.token_limit // allowed
-        what = f"{field} has {reading.token_count} tokens"
-        if needed <= self._limits.prompt_windows_max:
+        most = min(self._limits.prompt_windows_max, reading.windows_max)
+        what = f"{field} has {reading.token_count} tokens as {reading.encoder} counts them,"
+        if needed <= most:
             hint = f"shorten it, or allow it windows: prompt_windows_max={needed}"
         else:
-            most = self._limits.prompt_windows_max
             hint = f"shorten it to {size * most} tokens"
             if allowed < most:
                 hint += f", and allow it windows: prompt_windows_max={most}"
@@ -213,10 +221,36 @@ def _unknown(field: str, name: str, *, among: tuple[str, ...]) -> InvalidRequest
     )
 
 
-def _unused(owners: Mapping[str, Worn], *, used: frozenset[str], texts: str) -> Iterator[Violation]:
+def _unread(field: str, reading: PromptReading) -> Iterator[SamplingWarning]:
+    """Tell of what CLIP leaves of a text that a T5 reads whole."""
+    beginning = reading.clip_beginning
+    if beginning is not None and beginning.token_count < beginning.token_total:
+        yield SamplingWarning(
+            release="",
+            field=field,
+            message=f"CLIP reads the first {beginning.token_count} of its {beginning.token_total} "
+            "tokens; T5 reads the whole text",
+        )
+
+
+def _unused(
+    owners: Mapping[str, Worn],
+    *,
+    used: frozenset[str],
+    behind: Mapping[str, int],
+    texts: str,
+) -> Iterator[Violation]:
     """Refuse what would change nothing; layers act without the word that came with them."""
     for token, one in owners.items():
-        if token not in used and token in texts:
+        if token not in used and token in behind:
+            yield Violation(
+                field="prompt",
+                description=f"{one.release.adapter} teaches {token!r} to CLIP, which reads "
+                f"{behind[token]} tokens of this prompt and does not come to it",
+                reason="TOKEN_NOT_USED",
+                hint=f"write {token} nearer to the beginning",
+            )
+        elif token not in used and token in texts:
             yield Violation(
                 field="prompt",
                 description=f"{one.release.adapter} teaches {token!r}, which the prompts have only "

@@ -137,10 +137,10 @@ class PutIn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SamplingWarning:
-    """One thing of a request that lies outside what a worn release was made for.
+    """One thing of a request that is drawn otherwise than it seems, or than a release was made for.
 
     Attributes:
-        release: `namespace/name@version`.
+        release: `namespace/name@version`; empty where the base itself draws it so.
         field: The field of the request.
         message: What is drawn, and what the release was made for.
     """

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How the prompts of a request are read, and what is wrong with them."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -8,9 +9,9 @@ import numpy as np
 import pytest
 
 from tabard_registry import TokenVectors
-from tabard_server.admission.prompts import PromptChecker
+from tabard_server.admission.prompts import PromptChecker, ReadWords
 from tabard_server.engine_port.drawing import WantedDrawing
-from tabard_server.engine_port.prompt_style import PromptStyle
+from tabard_server.engine_port.prompt_style import ClipBeginning, PromptReading, PromptStyle
 from tabard_server.engine_port.regions import Region
 from tabard_server.engine_port.work import Work
 from tabard_server.errors import Violation
@@ -195,3 +196,66 @@ def test_words_are_encoded_in_time(guidance_scale: float, is_refused: bool) -> N
     assert all("2 windows" in one.hint and "6.0 s" in one.description for one in read.violations)
     always = checker(work=Work(text_window_seconds=100.0))
     assert not always.read_words(short, worn=()).violations
+
+
+class _T5Reader:
+    """Counts words as a T5 of two windows would, beside a CLIP that reads three of them."""
+
+    def read(self, prompt: str, tokens: Mapping[str, int], style: PromptStyle) -> PromptReading:
+        words = prompt.split()
+        used = frozenset(words[:3]) & frozenset(tokens)
+        return PromptReading(
+            token_count=len(words),
+            token_limit=30 * min(style.windows_max, 2),
+            used=used,
+            window_count=max(1, -(-len(words) // 30)),
+            window_limit=min(style.windows_max, 2),
+            encoder="T5",
+            windows_max=2,
+            clip_beginning=ClipBeginning(
+                token_count=min(3, len(words)),
+                token_total=len(words),
+                used=used,
+                behind=(frozenset(words[3:]) & frozenset(tokens)) - used,
+            ),
+        )
+
+
+def read_by_t5(prompt: str, *, windows: int = 1, token: str = "") -> ReadWords:
+    """Read a prompt where a T5 reads the whole and CLIP the beginning."""
+    checker = PromptChecker(reader=_T5Reader(), limits=Limits(), defaults=Defaults())
+    vectors = TokenVectors(component="text_encoder", token=token, count=1)
+    taught = release(kind="textual_inversion", tokens=(vectors,)) if token else None
+    worn = () if taught is None else (Worn(ref="x", release=taught, weight=1.0),)
+    style = PromptStyle(windows_max=windows)
+    return checker.read_words(drawing(prompt=prompt, negative_prompt="", style=style), worn=worn)
+
+
+def test_prompt_beyond_t5_names_it() -> None:
+    """More windows are advised only as far as the T5 reads them, whatever the settings allow."""
+    longer = read_by_t5("word " * 40).violations[0]
+    endless = read_by_t5("word " * 70, windows=2).violations[0]
+
+    assert "40 tokens as T5 counts them, in 2 windows of 30" in longer.description
+    assert "prompt_windows_max=2" in longer.hint
+    assert "shorten it to 60 tokens;" in endless.hint
+
+
+def test_what_clip_leaves_is_told() -> None:
+    """It is drawn, for the T5 reads it, and the answer says so; a short prompt is not spoken of."""
+    (warning,) = read_by_t5("one two three four").warnings
+
+    assert (warning.release, warning.field) == ("", "prompt")
+    assert warning.message.startswith("CLIP reads the first 3 of its 4 tokens")
+    assert read_by_t5("one two three").warnings == ()
+
+
+def test_taught_word_behind_clips_end_is_refused() -> None:
+    """Only CLIP knows it, and does not come to it."""
+    near, far = (read_by_t5(text, token="<x>") for text in ("a <x> b c", "a b c <x>"))
+
+    assert near.violations == []
+    (violation,) = far.violations
+    assert violation.reason == "TOKEN_NOT_USED"
+    assert "reads 3 tokens" in violation.description
+    assert "nearer to the beginning" in violation.hint

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The transformer of Flux.1: a picture is a sequence of 2x2 latents, guidance a number that it reads.
+"""The transformer of Flux.1: a picture is a sequence of 2x2 latents, guidance a number it reads.
 
 In: diffusers' `FluxTransformer2DModel`. Out: a network. Source: the model's published code, and
 diffusers' `FluxPipeline`.

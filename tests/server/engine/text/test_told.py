@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from tabard_server.engine.base.text_layout import SD3
 from tabard_server.engine.networks.network import Words
 from tabard_server.engine.text.conditioning import Conditioning
-from tabard_server.engine.text.row_lengths import repeat_texts
+from tabard_server.engine.text.row_lengths import pad_texts, repeat_texts
 from tabard_server.engine.text.told import TOLD_BATCHES, Telling, ToldBatches
 
 WINDOW, WIDTH, POOLED = 3, 4, 2
@@ -140,3 +141,46 @@ def test_memory_is_given_back() -> None:
     batches.clear()
 
     assert told_and_writes(batches, [telling(1)])[1] == 1
+
+
+def _masks(told: Words) -> list[int]:
+    assert told.mask is not None
+    return told.mask.sum(dim=1).tolist()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_any_history_pads_each_row(seed: int) -> None:
+    """Rows whose words take part in attention are padded and masked, whoever was there before."""
+    dice, batches = random.Random(seed), ToldBatches(SD3)
+    rows = [
+        telling(n, samples=dice.choice([1, 2]), windows=dice.choice([1, 1, 2, 3]), is_large=True)
+        for n in range(7)
+    ]
+    for _ in range(60):
+        batch = dice.sample(rows, dice.randint(1, 4))
+        told = batches.tell(batch)
+
+        text, mask = pad_texts([row.conditioning.text for row in batch])
+        assert torch.equal(told.text, text)
+        assert (told.mask is None) == (mask is None)
+        assert mask is None or (told.mask is not None and torch.equal(told.mask, mask))
+        assert told.pooled is not None
+
+
+def test_row_of_uneven_parts_keeps_its_mask() -> None:
+    """A row may be masked within; a longer neighbour pads it further, and a filler repeats it."""
+    own = torch.tensor([[True, True, False], [True, True, True]])
+    plain, batches = telling(1), ToldBatches(SD3)
+    said = plain.conditioning
+    uneven = Telling(
+        conditioning=Conditioning(text=said.text, pooled=said.pooled, mask=own),
+        numbers=plain.numbers,
+    )
+
+    assert _masks(batches.tell([uneven])) == [2, 3]
+
+    beside = batches.tell([telling(2, windows=2), uneven], filler=1)
+
+    assert _masks(beside) == [6, 6, 2, 3, 3]
+    assert not beside.text[2:, 3:].any()
+    assert batches.tell([plain]).mask is None

@@ -368,7 +368,7 @@ def _tell(
     if sheet_file is not None:
         text.append(f"contact sheet: {sheet_file}")
     for one in result.warnings:
-        session.output.say(f"warning: {one.release}: {one.message}")
+        session.output.say(f"warning: {one.release or one.field}: {one.message}")
     session.output.answer(document, *text)
 
 
