@@ -150,19 +150,23 @@ class WalkReader:
 
     def _impossible(self, walk: Walk, *, sampler: Sampler, is_redrawn: bool) -> Iterator[Violation]:
         """Refuse what the sampler cannot be told, by name, with who can."""
-        for field in _asked(walk, sampler=sampler):
-            if field not in sampler.abilities:
-                yield self._cannot(field, walk, sampler=sampler)
+        for field, ability in _asked(walk, sampler=sampler):
+            if ability not in sampler.abilities:
+                yield self._cannot(field, walk, sampler=sampler, ability=ability)
         if walk.timesteps and is_redrawn and sampler.scheduler == "HeunDiscreteScheduler":
             # diffusers counts each of its steps twice there, and begins in the wrong place.
-            yield self._cannot(TIMESTEPS, walk, sampler=sampler, when=" over an image")
+            yield self._cannot(
+                TIMESTEPS, walk, sampler=sampler, ability=TIMESTEPS, when=" over an image"
+            )
 
-    def _cannot(self, field: str, walk: Walk, *, sampler: Sampler, when: str = "") -> Violation:
+    def _cannot(
+        self, field: str, walk: Walk, *, sampler: Sampler, ability: str, when: str = ""
+    ) -> Violation:
         said = walk.schedule if field == WARP else field
         able = [
             one.name
             for one in self._samplers
-            if field in one.abilities and not one.schedule and one.name != sampler.name
+            if ability in one.abilities and not one.schedule and one.name != sampler.name
         ]
         hint = f"samplers that take it: {', '.join(able)}" if able else f"leave {field} out"
         if field == WARP:
@@ -224,19 +228,21 @@ def _named(field: str, written: str, resolve: Callable[[str], str]) -> str:
         raise invalid(field, str(error), reason=error.reason, hint=error.hint) from error
 
 
-def _asked(walk: Walk, *, sampler: Sampler) -> Iterator[str]:
-    """Name the fields of a walk that its sampler is told of."""
+def _asked(walk: Walk, *, sampler: Sampler) -> Iterator[tuple[str, str]]:
+    """Name the fields of a walk that its sampler is told of, each with what it must be able to."""
     schedule = SCHEDULES.get(walk.schedule)
     if schedule is not None and schedule.warp:
-        yield WARP
+        yield WARP, WARP
+        if walk.timestep_spacing and SPACING not in sampler.abilities:
+            yield SPACING, SPACING
     elif walk.spacing:
         # A schedule that is a spacing is refused by the name that was written.
-        yield SPACING if walk.timestep_spacing or SPACING in sampler.abilities else WARP
+        yield SPACING if walk.timestep_spacing or SPACING in sampler.abilities else WARP, SPACING
     for field in ("timesteps", "sigmas"):
         if getattr(walk, field):
-            yield field
+            yield field, field
     if walk.eta is not None:
-        yield "eta"
+        yield "eta", "eta"
 
 
 def _contradictions(walk: Walk, *, sampler: Sampler) -> Iterator[Violation]:

@@ -310,6 +310,11 @@ def test_flow_takes_what_diffusers_takes() -> None:
         ({"sampler": "FlowMatch Euler"}, "sampler", "SAMPLER_NOT_SERVED"),
         ({"timestep_spacing": "trailing"}, "timestep_spacing", "SAMPLER_OPTION_NOT_SERVED"),
         ({"schedule": "simple"}, "schedule", "SAMPLER_OPTION_NOT_SERVED"),
+        (
+            {"schedule": "beta", "timestep_spacing": "trailing"},
+            "timestep_spacing",
+            "SAMPLER_OPTION_NOT_SERVED",
+        ),
         ({"sampler": "unipc", "schedule": "karras"}, "schedule", "SAMPLER_OPTION_NOT_SERVED"),
         ({"timesteps": (999, 499)}, "timesteps", "SAMPLER_OPTION_NOT_SERVED"),
         ({"sampler": "heun", "sigmas": (1.0, 0.0)}, "sigmas", "SAMPLER_OPTION_NOT_SERVED"),

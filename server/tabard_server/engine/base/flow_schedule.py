@@ -58,8 +58,8 @@ def make_flow_scheduler(config: Mapping[str, Any], *, source: str) -> Any:
     kind = getattr(diffusers, config["_class_name"])
     file = Path(source) / "scheduler_config.json"
     refuse_oversized(config, file=file)
-    refuse_other_kinds(config, of=kind, file=file)
     _refuse_steps(config, source=source)
+    refuse_other_kinds(config, of=kind, file=file)
     try:
         own = inspect.signature(kind.__init__).parameters.keys()
         scheduler = kind(**{name: value for name, value in config.items() if name in own})

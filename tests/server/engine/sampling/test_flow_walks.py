@@ -14,6 +14,7 @@ from tabard_server.engine.sampling.courses import StepCourse, TableCourse
 from tabard_server.engine.sampling.pass_courses import PassCourses
 from tabard_server.engine.sampling.sampler_prototypes import SamplerPrototypes
 from tabard_server.engine.sampling.schedule_table import ScheduleTable, make_table
+from tabard_server.engine.sampling.table_batch import sit_together
 from tabard_server.engine_port.errors import RowNotPossible, SamplerNotServed
 from tabard_server.engine_port.samplers import FLOW_SAMPLERS, SAMPLERS
 from tabard_server.engine_port.walk import SCHEDULES, SIGMAS, WARP, Walk
@@ -29,8 +30,10 @@ from tests.server.engine.sampling.known_flows import (
     their_scheduler,
     their_steps,
 )
+from tests.server.engine.sampling.launches import counting
 
 EXACT, MIXED = 1e-12, 1e-9
+LAUNCHES_MAX = 8
 Known = tuple[dict[str, Any], bool, int | None]
 KNOWN: dict[str, Known] = {
     "sd35": (SD35, False, None),
@@ -218,6 +221,33 @@ def test_mixed_rows_move_as_alone() -> None:
     assert len({float(one.table.timesteps[1]) for one, _, _ in rows}) > 20  # type: ignore[union-attr]
     for ours, _, _ in rows:
         torch.testing.assert_close(ours.latents, theirs[id(ours)], rtol=MIXED, atol=MIXED)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_step_has_few_launches(dtype: torch.dtype) -> None:
+    """All of them together on a device, with masks and guidance, as few as any mix."""
+    courses = [
+        begin(
+            samplers_of(base),
+            name,
+            is_kept=number % 3 == 0,
+            guidance_scale=(1.0, 3.5)[number % 2],
+            image_tokens=KNOWN[base][2],
+            dtype=dtype,
+            device="meta",
+        )
+        for number, (base, name) in enumerate(CASES)
+    ]
+    batch = sit_together([one for one in courses if isinstance(one, TableCourse)])
+    said = torch.empty(len(batch.timesteps()), *SHAPE[1:], dtype=dtype, device="meta")
+
+    with torch.inference_mode(), counting() as launched:
+        batch.model_input()
+        batch.timesteps()
+        batch.advance(said)
+
+    assert len(batch.courses) == len(CASES)
+    assert "bmm" in launched and len(launched) <= LAUNCHES_MAX, launched
 
 
 def test_table_is_kept_by_size() -> None:

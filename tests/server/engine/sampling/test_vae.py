@@ -2,6 +2,8 @@
 """Between pixels and latents: what diffusers' VAE gives, in the precision that it needs."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from tabard_server.engine.sampling.readback import Readback
 from tabard_server.engine.sampling.vae import LatentSpace
 from tabard_server.engine_port.errors import RowNotFinite
 from tests.server.engine.base.changed_folders import change_config, copy_folder
+from tests.tiny_models import tiny_vae
 
 
 @pytest.mark.oracle
@@ -113,3 +116,28 @@ def test_broken_latents_are_noted(space: LatentSpace) -> None:
 
     with pytest.raises(RowNotFinite):
         readback.pixels()
+
+
+@torch.no_grad()
+def test_shifted_latents_come_back() -> None:
+    """A VAE of 16 channels without quantising convolutions, as SD 3.5 and Flux.1 have it."""
+    torch.manual_seed(1)
+    vae = tiny_vae(
+        latent_channels=16,
+        scaling_factor=1.5305,
+        shift_factor=0.0609,
+        use_quant_conv=False,
+        use_post_quant_conv=False,
+    ).double()
+    flow: Any = SimpleNamespace(vae=vae, latent_factor=4, family="sd3")
+    space = LatentSpace(flow, device=torch.device("cpu"), dtype=torch.float64)
+    latents, pixels = noise(1, 16, 4, 6), noise(1, 3, 16, 24).clamp(-1, 1)
+
+    found = space.decode(latents).pixels()
+    encoded = space.encode(pixels, generator=torch.Generator().manual_seed(4))
+
+    assert encoded.shape == space.shape(width=24, height=16) == (1, 16, 4, 6)
+    image = vae.decode(latents / 1.5305 + 0.0609).sample[0]
+    assert np.array_equal(found, Readback(image).pixels())
+    sampled = vae.encode(pixels).latent_dist.sample(torch.Generator().manual_seed(4))
+    assert torch.equal(encoded, (sampled - 0.0609) * 1.5305)
