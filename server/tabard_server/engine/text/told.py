@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 import torch
 
-from tabard_server.engine.networks.network import Words
 from tabard_server.engine.base.text_layout import CLIP_JOINED, TextLayout
+from tabard_server.engine.networks.network import Words
 from tabard_server.engine.sending import send
 from tabard_server.engine.text.conditioning import Conditioning
 from tabard_server.engine.text.row_lengths import repeated
