@@ -72,6 +72,8 @@ def scheduler_options(
     return name, extra
 
 
+_ROUND_AND_DRAW = {"FlowMatchEulerDiscreteScheduler"}
+"""Schedulers whose noise is of the dtype that they have rounded latents to."""
 Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 
 
@@ -235,7 +237,7 @@ def step_in_double_precision(scheduler: Any) -> None:
     draw in the dtype of what they have rounded is drawn in float32, as they draw it.
     """
     step = scheduler.step
-    noise_dtype = torch.float32 if type(scheduler).__name__.startswith("FlowMatch") else None
+    noise_dtype = torch.float32 if type(scheduler).__name__ in _ROUND_AND_DRAW else None
 
     @functools.wraps(step)
     def exact(prediction: Any, timestep: Any, sample: Any, *more: Any, **options: Any) -> Any:

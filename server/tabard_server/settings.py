@@ -47,8 +47,8 @@ class Defaults(BaseModel):
     """Denoise steps."""
     guidance_scale: Annotated[float, Field(ge=0.0)] = 7.5
     """Classifier-free guidance."""
-    sampler: str = "ddim"
-    """Name of the sampler, in any spelling."""
+    sampler: str = ""
+    """Name of the sampler, in any spelling; empty: `ddim`, or `euler` on a flow base."""
     prompt_syntax: PromptSyntax = "plain"
     """How prompts are read: `plain` or `a1111`."""
     token_match: TokenMatch = "whole"
@@ -300,7 +300,8 @@ class Settings(BaseSettings):
                     hint=f"use {most:g} or less, or raise limits.{name}_max",
                 )
         try:
-            resolve_sampler(self.defaults.sampler)
+            if self.defaults.sampler:
+                resolve_sampler(self.defaults.sampler)
         except UnknownSampler as error:
             raise BadSettings(
                 f"defaults.sampler: {error}", names=("defaults.sampler",), hint=error.hint

@@ -27,8 +27,8 @@ from tabard_server.engine.slots.binding import COMPILED_RANK_BUCKETS, RANK_BUCKE
 from tabard_server.engine.slots.fused.choice import fuse_where_it_pays
 from tabard_server.engine.slots.slot_table import Slot
 from tabard_server.engine.slots.worn_rows import WornRows
-from tabard_server.engine_port.weights.strength import BlockWeights
 from tabard_server.engine_port.weights.blocks import Blocks
+from tabard_server.engine_port.weights.strength import BlockWeights
 from tests.bench import full_size
 
 ROWS = 8

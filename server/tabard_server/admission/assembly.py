@@ -18,6 +18,7 @@ from tabard_server.admission.sizes import Sizes
 from tabard_server.admission.stack import Stacker
 from tabard_server.admission.walks import WalkReader
 from tabard_server.engine_port.port import EnginePort
+from tabard_server.engine_port.samplers import default_sampler
 from tabard_server.engine_port.weights.blocks import Blocks
 from tabard_server.settings import Settings
 
@@ -40,7 +41,10 @@ def walks_for(engine: EnginePort[Any], settings: Settings) -> WalkReader:
         resolve_sampler=engine.resolve_sampler,
         samplers=engine.facts.samplers,
         train_timesteps=engine.facts.train_timesteps,
-        default_sampler=settings.defaults.sampler,
+        default_sampler=default_sampler(
+            settings.defaults.sampler, prediction=engine.facts.prediction
+        ),
+        prediction=engine.facts.prediction,
     )
 
 

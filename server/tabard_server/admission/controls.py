@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from tabard_server.engine_port.drawing import Drawing
-from tabard_server.engine_port.weights.strength import Controls, Point
 from tabard_server.engine_port.weights.blocks import TEXT_BLOCK, Blocks
+from tabard_server.engine_port.weights.strength import Controls, Point
 from tabard_server.errors import InvalidRequest, Violation, invalid
 from tabard_server.jobs.job import Worn
 from tabard_server.jobs.words.controls import NOTHING_SAID, SaidControls, write_points

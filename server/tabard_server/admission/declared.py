@@ -15,7 +15,11 @@ from tabard_registry.release.sampling import Sampling
 from tabard_server.admission.walks import WalkReader
 from tabard_server.engine_port.drawing import WantedDrawing
 from tabard_server.engine_port.errors import UnknownSampler
-from tabard_server.engine_port.samplers import SAMPLERS, resolve_sampler
+from tabard_server.engine_port.samplers import (
+    SAMPLERS,
+    resolve_sampler,
+    samplers_for,
+)
 from tabard_server.engine_port.walk import SPACING
 from tabard_server.engine_port.weights.strength import stated_weights
 from tabard_server.errors import InvalidRequest, Violation, invalid
@@ -63,7 +67,7 @@ class DeclaredSampling:
         self._walks = walks
         self._check = check
         self._numbers = numbers
-        self._prediction = prediction
+        self._prediction, self._samplers = prediction, samplers_for(prediction)
 
     def heed(
         self, wanted: WantedDrawing, *, worn: Sequence[Worn], policies: Mapping[str, Policy]
@@ -119,7 +123,7 @@ class DeclaredSampling:
             taken = next((one for one in possible if self._is_possible(one)), None)
             if taken is not None:
                 wanted = taken
-            elif not (field in _WALKED and _has_own_steps(wanted, wish.sampling)):
+            elif not (field in _WALKED and self._has_own_steps(wanted, wish.sampling)):
                 words = f"wants {_name(field)} {_text(values)}, which cannot be drawn so here"
                 untaken.append(
                     SamplingWarning(release=str(wish.release), field=_name(field), message=words)
@@ -152,7 +156,7 @@ class DeclaredSampling:
         plain = SAMPLERS[sampler].without_schedule
         if made_for and plain not in made_for:
             yield "sampler", f"sampler is {sampler}, made for {', '.join(said.samplers)}"
-        is_spaced = SPACING in SAMPLERS[sampler].abilities
+        is_spaced = SPACING in self._samplers[sampler].abilities
         is_own = not is_spaced and plain in made_for
         if said.spacing and not (walk.is_listed or is_own or walk.spacing == said.spacing):
             found = walk.spacing if is_spaced else f"that of {sampler}"
@@ -160,6 +164,11 @@ class DeclaredSampling:
             yield "timestep_spacing", f"{words}, made for {said.spacing}"
         if said.prediction not in ("", self._prediction):
             yield "adapters", f"the base predicts {self._prediction}, made for {said.prediction}"
+
+    def _has_own_steps(self, wanted: WantedDrawing, said: Sampling) -> bool:
+        """Say whether the sampler is one that it was made for, and that no spacing can be told."""
+        known = set(_known((wanted.sampler,))) & set(_known(said.samplers))
+        return any(SPACING not in self._samplers[one].abilities for one in known)
 
 
 def _wishes(worn: Sequence[Worn]) -> list[_Wish]:
@@ -238,12 +247,6 @@ def _known(names: Sequence[str]) -> Iterator[str]:
 
 def _is_walked(wanted: WantedDrawing) -> bool:
     return any(getattr(wanted, name) for name in _WALKED)
-
-
-def _has_own_steps(wanted: WantedDrawing, said: Sampling) -> bool:
-    """Say whether the sampler is one that it was made for, and that no spacing can be told."""
-    known = set(_known((wanted.sampler,))) & set(_known(said.samplers))
-    return any(SPACING not in SAMPLERS[one].abilities for one in known)
 
 
 def _listed(name: str) -> Callable[[Sampling, WantedDrawing], tuple[Any, ...]]:

@@ -5,10 +5,10 @@ In: a request as written. Out: a violation for each field that is wrong, and the
 has none. Looks at no registry, no prompt and no pixel.
 """
 
-import math
 from dataclasses import replace
 
 from tabard_server.admission.declared import Numbers
+from tabard_server.admission.guidance import GuidanceReader
 from tabard_server.admission.sizes import Asked, Sizes
 from tabard_server.engine_port.base_facts import BaseFacts
 from tabard_server.engine_port.drawing import Drawing, Picture, Size, WantedDrawing
@@ -37,6 +37,9 @@ class Bounds:
     def __init__(
         self, *, family: str, facts: BaseFacts, sizes: Sizes, limits: Limits, defaults: Defaults
     ) -> None:
+        self._guidance = GuidanceReader(
+            facts=facts, defaults=defaults, scale_max=limits.guidance_scale_max
+        )
         self._family = family
         self._facts = facts
         self._sizes = sizes
@@ -54,7 +57,7 @@ class Bounds:
         return [
             *self.check_size(wanted, self.size_of(wanted, picture_size)),
             *self._counts(wanted, images=images),
-            *self._scale(wanted),
+            *self._guidance.check(wanted),
             *_seed(spec.seed, images=images),
             *self._clip_skip(wanted),
             *_picture(wanted, steps=self._steps(wanted)),
@@ -65,14 +68,14 @@ class Bounds:
         """Return what is wrong with steps, guidance and skipped layers."""
         return [
             *self._counts(wanted, images=1),
-            *self._scale(wanted),
+            *self._guidance.check(wanted),
             *self._clip_skip(wanted),
             *_picture(wanted, steps=self._steps(wanted)),
         ]
 
     def numbers_of(self, wanted: WantedDrawing) -> Numbers:
         """Return what a request is drawn with, whatever of it was said."""
-        return Numbers(steps=self._steps(wanted), guidance_scale=self._guidance_scale(wanted))
+        return Numbers(steps=self._steps(wanted), guidance_scale=self._guidance.scale_of(wanted))
 
     def draw(
         self,
@@ -103,13 +106,15 @@ class Bounds:
             prompt=prompt,
             negative_prompt=negative_prompt,
             steps=self._steps(wanted),
-            guidance_scale=self._guidance_scale(wanted),
+            guidance_scale=self._guidance.scale_of(wanted),
             width=width,
             height=height,
             sampler=sampler,
             walk=walk,
             style=style,
             clip_skip=wanted.clip_skip or 0,
+            guidance=self._facts.guidance,
+            skipped=wanted.skipped,
             regions=regions,
             picture=picture,
             strength=_strength(wanted),
@@ -164,8 +169,7 @@ class Bounds:
         ]
 
     def _asked(self, wanted: WantedDrawing) -> Asked:
-        is_guided = self._guidance_scale(wanted) > 1.0
-        samples = GUIDED_SAMPLES if is_guided else 1
+        samples = GUIDED_SAMPLES if self._guidance.is_guided(wanted) else 1
         return Asked(samples=samples, has_picture=wanted.image is not None)
 
     def size_of(self, wanted: WantedDrawing, picture_size: Size | None) -> Size:
@@ -186,10 +190,6 @@ class Bounds:
             return wanted.steps
         return len(wanted.timesteps) or max(0, len(wanted.sigmas) - 1) or self._defaults.steps
 
-    def _guidance_scale(self, wanted: WantedDrawing) -> float:
-        scale = wanted.guidance_scale
-        return self._defaults.guidance_scale if scale is None else scale
-
     def _counts(self, wanted: WantedDrawing, *, images: int) -> list[Violation]:
         limits, steps = self._limits, self._steps(wanted)
         asked = (
@@ -205,19 +205,6 @@ class Bounds:
             )
             for field, count, most, word, limit in asked
             if not 1 <= count <= most
-        ]
-
-    def _scale(self, wanted: WantedDrawing) -> list[Violation]:
-        scale, most = self._guidance_scale(wanted), self._limits.guidance_scale_max
-        if math.isfinite(scale) and 0 <= scale <= most:
-            return []
-        return [
-            Violation(
-                field="guidance_scale",
-                description=f"guidance_scale {scale} is not from 0 to {most:g}",
-                reason="GUIDANCE_OUT_OF_RANGE",
-                hint="7.5 is usual; 1 or less turns guidance off",
-            )
         ]
 
     def _clip_skip(self, wanted: WantedDrawing) -> list[Violation]:
@@ -242,7 +229,7 @@ class Bounds:
             ("target_size", wanted.target_size, 1),
         )
         said = [(field, pair, least) for field, pair, least in told if pair is not None]
-        if self._family != "sdxl":
+        if not self._facts.takes_sizes:
             return [_told_to_nobody(field, family=self._family) for field, _, _ in said]
         return [
             Violation(

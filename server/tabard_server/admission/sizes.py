@@ -59,7 +59,10 @@ class Sizes:
         multiple = facts.pixel_multiple
         self._least = math.ceil(limits.side_pixels_min / multiple) * multiple
         native = max(facts.native_width, facts.native_height)
-        self._most = max(native, self.floor(int(limits.side_ratio_max * native)))
+        by_ratio = max(native, self.floor(int(limits.side_ratio_max * native)))
+        positions = facts.side_pixels_max
+        self._most = by_ratio if positions is None else min(by_ratio, self.floor(positions))
+        self._has_positions = positions is not None and self._most < by_ratio
 
     def check(self, size: Size, asked: Asked) -> list[Violation]:
         """Return what is wrong with the size of an image."""
@@ -125,9 +128,14 @@ class Sizes:
                 yield Violation(
                     field=name,
                     description=f"{name} {pixels} is above {self._most}, the longest side of a "
-                    f"base that was trained at {self._facts.native_width} pixels",
+                    + (
+                        "base that has no positions beyond"
+                        if self._has_positions
+                        else f"base that was trained at {self._facts.native_width} pixels"
+                    ),
                     reason="SIDE_TOO_LONG",
-                    hint=f"use {name} {self._most} at most (limits.side_ratio_max)",
+                    hint=f"use {name} {self._most} at most"
+                    + ("" if self._has_positions else " (limits.side_ratio_max)"),
                 )
 
     def _costs(self, size: Size, asked: Asked) -> Iterator[Violation]:
@@ -159,7 +167,7 @@ class Sizes:
         if width * height > self._limits.pixels_max:
             return "limits.pixels_max"
         if max(size) > self._most:
-            return "limits.side_ratio_max"
+            return "" if self._has_positions else "limits.side_ratio_max"
         if self._plan is not None and not self._plan.holds(size, samples=asked.samples):
             return ""
         is_slow = self._seconds(size, asked) > self._seconds_max()

@@ -13,8 +13,14 @@ from typing import Any
 
 from tabard_server.engine_port.drawing import WantedDrawing
 from tabard_server.engine_port.errors import UnknownSampler, UnknownSchedule
-from tabard_server.engine_port.samplers import SAMPLERS, Sampler, read_sampler
+from tabard_server.engine_port.samplers import (
+    FLOW_PREDICTION,
+    Sampler,
+    read_sampler,
+    samplers_for,
+)
 from tabard_server.engine_port.walk import (
+    FLOW_SIGMA_MAX,
     SCHEDULES,
     SIGMA_MAX,
     SPACING,
@@ -65,6 +71,7 @@ class WalkReader:
         samplers: Sequence[str],
         train_timesteps: int,
         default_sampler: str,
+        prediction: str = "",
     ) -> None:
         """Take what the base can be walked with.
 
@@ -73,9 +80,11 @@ class WalkReader:
             samplers: Short names of all that it can be walked with.
             train_timesteps: Timesteps of its training.
             default_sampler: The sampler of a request that says none.
+            prediction: What the base predicts, by which samplers are what they are.
         """
         self._resolve_sampler = resolve_sampler
-        self._samplers = [SAMPLERS[name] for name in samplers]
+        self._table, self._is_flow = samplers_for(prediction), prediction == FLOW_PREDICTION
+        self._samplers = [self._table[name] for name in samplers]
         self._train_timesteps = train_timesteps
         self._default_sampler = default_sampler
 
@@ -98,7 +107,7 @@ class WalkReader:
         )
         if not wanted.sampler and walk.schedule not in ("", sampler.schedule):
             # Nobody asked for the schedule that stands in the name of the default.
-            sampler = SAMPLERS[sampler.without_schedule]
+            sampler = self._table[sampler.without_schedule]
         violations = [
             *_contradictions(walk, sampler=sampler),
             *self._impossible(walk, sampler=sampler, is_redrawn=wanted.image is not None),
@@ -135,7 +144,7 @@ class WalkReader:
     def _sampler(self, written: str) -> tuple[Sampler, str]:
         try:
             name, schedule = read_sampler(written) if written else (self._default_sampler, "")
-            return SAMPLERS[self._resolve_sampler(name)], schedule
+            return self._table[self._resolve_sampler(name)], schedule
         except UnknownSampler as error:
             raise invalid("sampler", str(error), reason=error.reason, hint=error.hint) from error
 
@@ -184,12 +193,13 @@ class WalkReader:
         yield from _list(
             "timesteps", walk.timesteps, least=0, most=last, words=f"whole numbers from 0 to {last}"
         )
+        most = FLOW_SIGMA_MAX if self._is_flow else SIGMA_MAX
         yield from _list(
             "sigmas",
             walk.sigmas,
             least=0.0,
-            most=SIGMA_MAX,
-            words=f"two numbers or more from {SIGMA_MAX:g} to 0",
+            most=most,
+            words=f"two numbers or more from {most:g} to 0",
         )
         if len(walk.sigmas) == 1:
             yield Violation(
@@ -197,6 +207,13 @@ class WalkReader:
                 description="sigmas has one number, which makes no step",
                 reason="STEPS_MISMATCH",
                 hint="the last sigma is where the walk ends: mostly 0",
+            )
+        elif self._is_flow and walk.sigmas and walk.sigmas[-1] != 0.0:
+            yield Violation(
+                field=f"sigmas[{len(walk.sigmas) - 1}]",
+                description=f"sigmas ends at {walk.sigmas[-1]:g}, and a flow ends at 0",
+                reason="SCHEDULE_OUT_OF_RANGE",
+                hint="write 0 behind them: the last sigma is where the walk ends",
             )
 
 

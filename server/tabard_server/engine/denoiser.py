@@ -10,6 +10,8 @@ import math
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -78,7 +80,7 @@ class Denoiser:
         self._stopwatch = stopwatch
         self._network, self.binding, self._merged = network, binding, merged
         self._device, self._dtype = network.module.device, dtype
-        self._told = ToldBatches(layout)
+        self._told, self._told_skipped = ToldBatches(layout), ToldBatches(layout)
         self._is_captured, self._libraries = is_captured, libraries
         self._run = self._capture() if is_captured else self._forward
 
@@ -90,6 +92,7 @@ class Denoiser:
     def free_memory(self) -> None:
         """Let go of what can be made again."""
         self._told.clear()
+        self._told_skipped.clear()
 
     def predict(
         self, rows: Sequence[Row], *, courses: PassCourses, is_merged: bool
@@ -107,10 +110,12 @@ class Denoiser:
         if not is_merged:
             kind = "row_step" if any(row.slots for row in rows) else "bare_step"
             with self._timing(kind, rows):
-                return self._predict(rows, courses=courses, is_merged=False)
+                found = self._predict(rows, courses=courses, is_merged=False)
+                return self._lead_away(rows, found, courses=courses, is_merged=False)
         copy = self._merge(rows[0].spec)
         with self._timing("merged_step", rows), copy.wearing(self._network.component):
-            return self._predict(rows, courses=courses, is_merged=True)
+            found = self._predict(rows, courses=courses, is_merged=True)
+            return self._lead_away(rows, found, courses=courses, is_merged=True)
 
     def warm(self, size: tuple[int, int], *, tokens: int, rows_max: int) -> None:
         """Order libraries for latents of a size: one guided row, and as many as share a step.
@@ -194,32 +199,100 @@ class Denoiser:
         is_merged: bool,
         library: Library | None,
     ) -> torch.Tensor:
-        is_fixed = self._is_captured or library is not None
-        latents = courses.model_input()
-        filler = _filler(len(latents)) if is_fixed else 0
-        told = self._told.tell(
-            [
-                Telling(
-                    conditioning=row.conditioning,
-                    numbers=self._network.numbers_of(row.spec.drawing),
-                )
-                for row in rows
-            ],
-            filler=filler,
+        stacks, together = _stacks(rows)
+        tellings = [
+            Telling(
+                conditioning=row.conditioning,
+                numbers=self._network.numbers_of(row.spec.drawing),
+            )
+            for row in rows
+        ]
+        return self._say(
+            _Batch(
+                latents=courses.model_input(),
+                timesteps=courses.timesteps(),
+                tellings=tellings,
+                stacks=[] if is_merged else stacks,
+                samples_per_stack=together,
+            ),
+            told=self._told,
+            library=library,
+            may_fuse=len(rows) > 1,
         )
-        worn = None if is_merged else self._bind(rows, filler=filler, is_fixed=is_fixed)
+
+    def _lead_away(
+        self,
+        rows: Sequence[Row],
+        predictions: torch.Tensor,
+        *,
+        courses: PassCourses,
+        is_merged: bool,
+    ) -> torch.Tensor:
+        """Add skip-layer guidance to what the samples say that follow a prompt.
+
+        Guidance then adds it to the whole: `u + s (c' - u)` with `c' = c + g/s (c - skipped)` is
+        `u + s (c - u) + g (c - skipped)`. Rows that leave out the same layers share a pass.
+        """
+        places = accumulate((row.samples for row in rows), initial=0)
+        skipping = [(row, at) for row, at in zip(rows, places, strict=False) if row.skips_layers]
+        if not skipping:
+            return predictions
+        latents, timesteps = courses.model_input(), courses.timesteps()
+        by_layers: dict[tuple[int, ...], list[tuple[Row, int]]] = {}
+        for row, at in skipping:
+            assert row.spec.drawing.skipped is not None
+            by_layers.setdefault(row.spec.drawing.skipped.layers, []).append((row, at))
+        for layers, group in by_layers.items():
+            own = [at + n for row, at in group for n in range(1, row.samples, GUIDED_SAMPLES)]
+            found = self._say(
+                _Batch(
+                    latents=torch.cat([latents[n : n + 1] for n in own]),
+                    timesteps=torch.cat([timesteps[n : n + 1] for n in own]),
+                    tellings=[_telling_skipped(row) for row, _ in group],
+                    stacks=[] if is_merged else [worn for row, _ in group for worn in row.worn],
+                    samples_per_stack=1,
+                ),
+                told=self._told_skipped,
+                library=None,
+                may_fuse=False,
+                skipped=layers,
+            )
+            factors = [
+                factor
+                for row, _ in group
+                for factor in [_lead_of(row)] * len(row.spec.drawing.prompts)
+            ]
+            for n, factor, one in zip(own, factors, found, strict=True):
+                predictions[n] += factor * (predictions[n] - one)
+        return predictions
+
+    def _say(
+        self,
+        batch: "_Batch",
+        *,
+        told: ToldBatches,
+        library: Library | None,
+        may_fuse: bool,
+        skipped: tuple[int, ...] = (),
+    ) -> torch.Tensor:
+        """Return what the network says to a batch, filled up where sizes are few."""
+        is_fixed = self._is_captured or library is not None
+        count = len(batch.latents)
+        filler = _filler(count) if is_fixed else 0
+        words = told.tell(batch.tellings, filler=filler)
+        worn = self._bind(batch, filler=filler, is_fixed=is_fixed, may_fuse=may_fuse)
         try:
-            shown = _filled(latents, filler), _filled(courses.timesteps(), filler)
+            shown = _filled(batch.latents, filler), _filled(batch.timesteps, filler)
             if library is None:
-                predictions = self._run(worn, *shown, told)
+                predictions = self._run(worn, *shown, words, skipped)
             else:
-                predictions = library.run(worn, *shown, told.text, _added(told))
+                predictions = library.run(worn, *shown, words.text, _added(words))
         finally:
             self.binding.clear()
         if self._is_captured:
             # The memory of a captured graph is written again by its next replay.
             predictions = predictions.clone()
-        return predictions[: len(latents)]
+        return predictions[:count]
 
     def _forward(
         self,
@@ -227,10 +300,11 @@ class Denoiser:
         latents: torch.Tensor,
         timesteps: torch.Tensor,
         words: Words,
+        skipped: tuple[int, ...] = (),
     ) -> torch.Tensor:
         # The layers find here what they wear: to a compiled graph it is an argument like others.
         self.binding.worn = worn
-        return self._network.predict(latents, timesteps, words)
+        return self._network.predict(latents, timesteps, words, skipped=skipped)
 
     def _capture(self) -> Any:
         torch._dynamo.config.recompile_limit = GRAPHS_MAX
@@ -245,12 +319,16 @@ class Denoiser:
             rows[0].latents.shape,
             samples=samples + filler,
             tokens=math.lcm(*(row.conditioning.text.shape[1] for row in rows)),
-            stacks=[] if is_merged else _stacks(rows, filler=filler)[0],
+            stacks=[] if is_merged else _filled_up(*_stacks(rows), filler=filler)[0],
         )
 
-    def _bind(self, rows: Sequence[Row], *, filler: int, is_fixed: bool) -> WornRows | None:
-        """Say which rank rows each part of a row gathers; its samples share them if they can."""
-        stacks, together = _stacks(rows, filler=filler)
+    def _bind(
+        self, batch: "_Batch", *, filler: int, is_fixed: bool, may_fuse: bool
+    ) -> WornRows | None:
+        """Say which rank rows each part of a batch gathers; its samples share them if they can."""
+        if not batch.stacks:
+            return None
+        stacks, together = batch.filled(filler)
         bind_rows(
             self.binding,
             stacks=stacks,
@@ -260,10 +338,45 @@ class Denoiser:
             is_everywhere=is_fixed,
             # A row alone may be one whose bytes are promised, and what is fused is measured anew
             # at every start.
-            may_fuse=len(rows) > 1,
+            may_fuse=may_fuse,
             rank_buckets=COMPILED_RANK_BUCKETS if is_fixed else RANK_BUCKETS,
         )
         return self.binding.worn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Batch:
+    """What is shown to the network at once.
+
+    Attributes:
+        latents: `[samples, channels, h, w]`.
+        timesteps: `[samples]`.
+        tellings: What its rows are told.
+        stacks: What each part of it wears; empty on a merged copy.
+        samples_per_stack: Adjacent samples that are one part.
+    """
+
+    latents: torch.Tensor
+    timesteps: torch.Tensor
+    tellings: Sequence[Telling]
+    stacks: Sequence[SlotStack]
+    samples_per_stack: int
+
+    def filled(self, filler: int) -> tuple[list[SlotStack], int]:
+        """Return the stacks with those of nobody behind them, and how many samples are one part."""
+        return _filled_up(self.stacks, self.samples_per_stack, filler=filler)
+
+
+def _telling_skipped(row: Row) -> Telling:
+    assert row.skipped_conditioning is not None
+    return Telling(conditioning=row.skipped_conditioning)
+
+
+def _lead_of(row: Row) -> float:
+    """Return how far a sample is led away, in shares of its guidance."""
+    drawing = row.spec.drawing
+    assert drawing.skipped is not None
+    return drawing.skipped.scale / drawing.guidance_scale
 
 
 def _added(words: Words) -> dict[str, torch.Tensor] | None:
@@ -278,15 +391,22 @@ def _filler(samples: int) -> int:
     return bucket(samples, buckets=SAMPLE_BUCKETS) - samples
 
 
-def _stacks(rows: Sequence[Row], *, filler: int) -> tuple[list[SlotStack], int]:
+def _stacks(rows: Sequence[Row]) -> tuple[list[SlotStack], int]:
     """Return what each part of a batch wears, and how many samples are one part."""
     counts = {row.samples_per_part for row in rows}
     together = counts.pop() if len(counts) == 1 else 1
-    if filler % together:
-        together = 1
-    stacks: list[SlotStack] = [
+    return [
         worn for row in rows for worn in row.worn for _ in range(row.samples_per_part // together)
-    ]
+    ], together
+
+
+def _filled_up(
+    stacks: Sequence[SlotStack], together: int, *, filler: int
+) -> tuple[list[SlotStack], int]:
+    """Return the same with samples of nobody behind them, which wear nothing."""
+    if filler % together:
+        stacks = [worn for worn in stacks for _ in range(together)]
+        together = 1
     return [*stacks, *([] for _ in range(filler // together))], together
 
 

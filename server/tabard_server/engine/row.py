@@ -18,12 +18,12 @@ from tabard_server.engine.sampling.sampler_prototypes import SamplerPrototypes
 from tabard_server.engine.sampling.vae import LatentSpace
 from tabard_server.engine.slots.binding import SlotStack
 from tabard_server.engine.slots.slot_table import Slot
-from tabard_server.engine.text.conditioning import Conditioning
+from tabard_server.engine.text.conditioning import Conditioning, following
 from tabard_server.engine_port.drawing import Drawing
 from tabard_server.engine_port.errors import EngineError
 from tabard_server.engine_port.row_spec import RowSpec
-from tabard_server.engine_port.weights.strength import BlockWeights, is_worn_in, weights_by_step
 from tabard_server.engine_port.weights.blocks import Blocks
+from tabard_server.engine_port.weights.strength import BlockWeights, is_worn_in, weights_by_step
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -36,6 +36,8 @@ class Row:
         outfits: What the network wears at each step, of the slots, in each part of the picture.
         conditioning: What the network is told, one sample for each that the row takes.
         course: Its way from noise to latents.
+        skipped_conditioning: What the samples are told that a pass draws once more without some
+            layers: of each part the one that follows the prompt. None: it asks for no such pass.
         failure: Set when the row broke; it takes part in no further step.
     """
 
@@ -44,6 +46,7 @@ class Row:
     outfits: Sequence[Sequence[SlotStack]]
     conditioning: Conditioning
     course: Course
+    skipped_conditioning: Conditioning | None = None
     failure: EngineError | None = None
     is_open: bool = True
 
@@ -66,6 +69,12 @@ class Row:
     def latents(self) -> torch.Tensor:
         """Its latents, `[1, channels, h, w]`, in the model's dtype."""
         return self.course.latents
+
+    @property
+    def skips_layers(self) -> bool:
+        """Say whether its next step looks at what the network says without some layers."""
+        skipped = self.spec.drawing.skipped
+        return skipped is not None and skipped.is_at(self.steps_done, steps=self.spec.drawing.steps)
 
     @property
     def is_done(self) -> bool:
@@ -127,6 +136,7 @@ def begin_row(
     return Row(
         spec=spec,
         slots=slots,
+        skipped_conditioning=None if drawing.skipped is None else following(conditioning),
         outfits=_outfits(spec, slots=slots, steps=len(first.timesteps), blocks=blocks),
         conditioning=conditioning,
         course=begin_course(

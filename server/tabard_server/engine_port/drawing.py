@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from tabard_server.engine_port.base_facts import Guidance
 from tabard_server.engine_port.prompt_style import PLAIN, PromptStyle
 from tabard_server.engine_port.regions import Region, WantedRegion
 from tabard_server.engine_port.walk import PLAIN_WALK, Walk
@@ -52,6 +53,34 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SkippedLayers:
+    """Skip-layer guidance: away from what the network says without some of its blocks.
+
+    Where a request says nothing, the numbers are those of diffusers' `StableDiffusion3Pipeline`.
+
+    Attributes:
+        layers: Their numbers, in the network's order.
+        scale: How far away.
+        start: The share of the steps behind which it begins.
+        stop: The share before which it ends.
+    """
+
+    layers: tuple[int, ...]
+    scale: float = 2.8
+    start: float = 0.01
+    stop: float = 0.2
+
+    @property
+    def share(self) -> float:
+        """Which share of the steps it takes part in."""
+        return max(0.0, self.stop - self.start)
+
+    def is_at(self, step: int, *, steps: int) -> bool:
+        """Say whether it takes part in a step, counted from 0."""
+        return steps * self.start < step < steps * self.stop
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Drawing:
     """Everything that shapes one image except its stack and seed.
 
@@ -59,14 +88,16 @@ class Drawing:
         prompt: What to draw, without tags.
         negative_prompt: What to keep away from; empty: nothing in particular.
         steps: Denoise steps asked of the sampler.
-        guidance_scale: Classifier-free guidance; 1 or less: none.
-        distilled_guidance: What a network is told that was trained to be guided by a number.
+        guidance_scale: How strongly the prompt is followed; of a base that is guided by a second
+            sample, 1 or less: without it.
+        guidance: How the base follows that number.
+        skipped: Blocks that a sample beside leaves out, to guide the picture away from it.
         width: Pixels.
         height: Pixels.
         sampler: Canonical short name.
         walk: How its steps lie.
         style: How the prompts are read.
-        clip_skip: Last layers of the text encoders that the prompt leaves out; as in diffusers,
+        clip_skip: Last layers of the CLIPs that the prompt leaves out; as in diffusers,
             where 1 is A1111's 2, the negative prompt leaves out none.
         regions: Its parts, where they are drawn apart: the rest, if there is one, and the regions.
             Empty: it is one.
@@ -88,7 +119,8 @@ class Drawing:
     walk: Walk = PLAIN_WALK
     style: PromptStyle = PLAIN
     clip_skip: int = 0
-    distilled_guidance: float = 0.0
+    guidance: Guidance = "classifier_free"
+    skipped: SkippedLayers | None = None
     regions: tuple[Region, ...] = ()
     picture: Picture | None = None
     strength: float | None = None
@@ -109,7 +141,7 @@ class Drawing:
     @property
     def is_guided(self) -> bool:
         """Say whether an unconditional sample is needed beside the image's own."""
-        return self.guidance_scale > 1.0
+        return self.guidance == "classifier_free" and self.guidance_scale > 1.0
 
     @property
     def samples(self) -> int:
@@ -135,7 +167,8 @@ class Drawing:
     def work(self) -> float:
         """How much it asks of the engine: pixels times steps times samples."""
         steps = self.steps if self.strength is None else max(1.0, self.steps * self.strength)
-        return self.width * self.height * steps * self.samples
+        beside = 0.0 if self.skipped is None else self.skipped.share / 2
+        return self.width * self.height * steps * self.samples * (1.0 + beside)
 
     @property
     def time_ids(self) -> tuple[int, ...]:
@@ -180,6 +213,7 @@ class WantedDrawing:
     prompt_windows_max: int | None = None
     token_match: str = ""
     clip_skip: int | None = None
+    skipped: SkippedLayers | None = None
     auto_trigger: bool = False
     regions: tuple[WantedRegion, ...] = ()
     image: bytes | None = None

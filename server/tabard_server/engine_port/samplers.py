@@ -176,6 +176,16 @@ def samplers_for(prediction: str) -> Mapping[str, Sampler]:
     return FLOW_SAMPLERS if prediction == FLOW_PREDICTION else SAMPLERS
 
 
+def default_sampler(name: str, *, prediction: str) -> str:
+    """Return the sampler of a request that says none.
+
+    Args:
+        name: As the operator wrote it; empty: nothing was.
+        prediction: What the base predicts.
+    """
+    return name or ("euler" if prediction == FLOW_PREDICTION else "ddim")
+
+
 def read_sampler(name: str) -> tuple[str, str]:
     """Return the short name of a sampler, and the schedule that is written behind it, if any.
 

@@ -8,6 +8,7 @@ from tabard_registry import Registry
 from tabard_registry.evidence.grid import Grid
 from tabard_registry.trust.signatures import Verifier
 from tabard_server.engine_port.port import EnginePort
+from tabard_server.engine_port.samplers import default_sampler
 from tabard_server.evaluation.drawer import Drawer, Generate
 from tabard_server.evaluation.evaluation import Evaluation
 from tabard_server.evaluation.looks import Encoders
@@ -48,7 +49,7 @@ def evaluation_for(
         registry,
         grids=grids_for(engine, settings),
         resolve_sampler=engine.resolve_sampler,
-        default_sampler=defaults.sampler,
+        default_sampler=default_sampler(defaults.sampler, prediction=engine.facts.prediction),
         origin=origin,
         verifier=verifier,
         published=Published(registry, encoders=encoders, limits=limits),

@@ -207,6 +207,10 @@ def _describe_drawing(drawing: Drawing) -> dict[str, Any]:
         told["prompt_syntax"] = drawing.style.syntax
     if drawing.style.token_match != "whole":
         told["token_match"] = drawing.style.token_match
+    if (skipped := drawing.skipped) is not None:
+        told["skip_guidance_layers"] = list(skipped.layers)
+        for name in ("scale", "start", "stop"):
+            told[f"skip_layer_guidance_{name}"] = getattr(skipped, name)
     if named := [region for region in drawing.regions if region.is_named]:
         told["regions"] = [_describe_region(region) for region in named]
     if (picture := drawing.picture) is not None:
@@ -276,6 +280,11 @@ def _optional_facts(drawing: Drawing) -> dict[str, str]:
         facts["Prompt syntax"] = drawing.style.syntax
     if drawing.style.token_match != "whole":
         facts["Token match"] = drawing.style.token_match
+    if (skipped := drawing.skipped) is not None:
+        facts["Skip layers"] = _quote(
+            f"{', '.join(map(str, skipped.layers))} at {skipped.scale:g} "
+            f"from {skipped.start:g} to {skipped.stop:g}"
+        )
     if named := [region for region in drawing.regions if region.is_named]:
         facts["Regions"] = _quote("; ".join(map(_region_fact, named)))
     if (picture := drawing.picture) is not None:

@@ -22,6 +22,7 @@ from tabard_server.engine_port.errors import UnknownSampler
 from tabard_server.engine_port.loading_stage import Stage, Tell
 from tabard_server.engine_port.memory import MEBIBYTE
 from tabard_server.engine_port.port import EnginePort
+from tabard_server.engine_port.samplers import default_sampler
 from tabard_server.engine_port.stack import HostAdapterLike
 from tabard_server.engine_port.work import GUIDED_SAMPLES
 from tabard_server.errors import BadSettings
@@ -107,7 +108,10 @@ def load_resources(settings: Settings, metrics: Metrics) -> Resources:
         ),
         tell=tell,
     )
-    _require_default_sampler(engine, name=settings.defaults.sampler)
+    _require_default_sampler(
+        engine,
+        name=default_sampler(settings.defaults.sampler, prediction=engine.facts.prediction),
+    )
     _log_remarks(engine, settings)
     _log_plan(engine)
     _log_seal()

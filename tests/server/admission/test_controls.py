@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tabard_server.admission.controls import ControlReader, check_windows
-from tabard_server.engine_port.weights.strength import Controls, Point
 from tabard_server.engine_port.weights.blocks import Blocks
+from tabard_server.engine_port.weights.strength import Controls, Point
 from tabard_server.errors import InvalidRequest
 from tabard_server.jobs.job import Worn
 from tabard_server.jobs.words.controls import NOTHING_SAID, SaidControls

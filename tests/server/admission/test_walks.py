@@ -11,9 +11,33 @@ from hypothesis import strategies as st
 
 from tabard_server.admission.walks import WalkReader
 from tabard_server.engine_port.drawing import WantedDrawing
-from tabard_server.engine_port.samplers import SAMPLERS, resolve_sampler
+from tabard_server.engine_port.errors import SamplerNotServed
+from tabard_server.engine_port.samplers import (
+    FLOW_PREDICTION,
+    FLOW_SAMPLERS,
+    SAMPLERS,
+    resolve_sampler,
+)
 from tabard_server.engine_port.walk import PLAIN_WALK, SCHEDULES, TIMESTEP_SPACINGS, Walk
 from tabard_server.errors import InvalidRequest, Violation
+
+
+def flow_reader() -> WalkReader:
+    """Return one for a flow base that every sampler of flows can draw on."""
+
+    def resolve(name: str) -> str:
+        found = resolve_sampler(name)
+        if found not in FLOW_SAMPLERS:
+            raise SamplerNotServed(f"{found} cannot draw here", hint="take euler")
+        return found
+
+    return WalkReader(
+        resolve_sampler=resolve,
+        samplers=tuple(FLOW_SAMPLERS),
+        train_timesteps=1000,
+        default_sampler="euler",
+        prediction=FLOW_PREDICTION,
+    )
 
 
 def reader(default_sampler: str = "ddim") -> WalkReader:
@@ -250,3 +274,53 @@ def test_any_list_falls_or_is_refused_at_its_field(
             assert all(high > low for high, low in itertools.pairwise(listed))
             length = len(listed) - (name == "sigmas")
             assert not listed or steps in (None, length)
+
+
+def _flow(**said: Any) -> tuple[str, Walk]:
+    return flow_reader().read(WantedDrawing(prompt="x", **said))
+
+
+def _flow_refusal(**said: Any) -> Violation:
+    with pytest.raises(InvalidRequest) as caught:
+        _flow(**said)
+    (violation,) = caught.value.violations
+    assert violation.hint
+    return violation
+
+
+def test_flow_takes_what_diffusers_takes() -> None:
+    """Bent sigmas and lists of them, where a flow has them; the same names as elsewhere."""
+    told = {one.name: one for one in flow_reader().options()}
+
+    assert list(told) == list(FLOW_SAMPLERS)
+    for name in ("euler", "lcm"):
+        assert told[name].schedules == ("karras", "exponential", "beta")
+    assert {name for name, one in told.items() if one.takes == ("sigmas",)} == {
+        *("euler", "lcm", "unipc")
+    }
+    assert not any(one.timestep_spacings for one in told.values())
+    assert _flow(sampler="Euler Beta") == ("euler", Walk(schedule="beta"))
+    assert _flow(sigmas=(1.0, 0.5, 0.0)) == ("euler", Walk(sigmas=(1.0, 0.5, 0.0)))
+
+
+@pytest.mark.parametrize(
+    ("said", "field", "reason"),
+    [
+        ({"sampler": "euler_a"}, "sampler", "SAMPLER_NOT_SERVED"),
+        ({"sampler": "FlowMatch Euler"}, "sampler", "SAMPLER_NOT_SERVED"),
+        ({"timestep_spacing": "trailing"}, "timestep_spacing", "SAMPLER_OPTION_NOT_SERVED"),
+        ({"schedule": "simple"}, "schedule", "SAMPLER_OPTION_NOT_SERVED"),
+        ({"sampler": "unipc", "schedule": "karras"}, "schedule", "SAMPLER_OPTION_NOT_SERVED"),
+        ({"timesteps": (999, 499)}, "timesteps", "SAMPLER_OPTION_NOT_SERVED"),
+        ({"sampler": "heun", "sigmas": (1.0, 0.0)}, "sigmas", "SAMPLER_OPTION_NOT_SERVED"),
+        ({"eta": 0.5}, "eta", "SAMPLER_OPTION_NOT_SERVED"),
+        ({"sigmas": (14.6, 0.0)}, "sigmas", "SCHEDULE_OUT_OF_RANGE"),
+        ({"sigmas": (1.0, 0.5)}, "sigmas[1]", "SCHEDULE_OUT_OF_RANGE"),
+        ({"sigmas": (0.5, 0.9, 0.0)}, "sigmas[1]", "SCHEDULE_OUT_OF_ORDER"),
+    ],
+)
+def test_flow_refuses_by_field(said: dict[str, Any], field: str, reason: str) -> None:
+    """What no flow can be told, with what can be said instead."""
+    found = _flow_refusal(**said)
+
+    assert (found.field, found.reason) == (field, reason)

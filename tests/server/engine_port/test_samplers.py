@@ -2,7 +2,16 @@
 import pytest
 
 from tabard_server.engine_port.errors import SamplerNotServed, UnknownSampler
-from tabard_server.engine_port.samplers import SAMPLERS, resolve_sampler
+from tabard_server.engine_port.samplers import (
+    FLOW_PREDICTION,
+    FLOW_SAMPLERS,
+    NEAREST_FLOW,
+    SAMPLERS,
+    default_sampler,
+    read_sampler,
+    resolve_sampler,
+    samplers_for,
+)
 
 
 @pytest.mark.parametrize(
@@ -62,3 +71,32 @@ def test_sampler_that_cannot_run_per_row_says_so(written: str) -> None:
 
     assert caught.value.reason == "SAMPLER_NOT_SERVED"
     assert any(f"take {name}," in caught.value.hint for name in SAMPLERS)
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [("FlowMatch Euler", "euler"), ("flow_match_heun", "heun"), ("FlowMatchLCM", "lcm")],
+)
+def test_flow_sampler_goes_by_its_short_name(written: str, name: str) -> None:
+    """On a noise schedule it would be another; so nobody gets that one by the flow's name."""
+    with pytest.raises(SamplerNotServed, match="on a flow base") as caught:
+        read_sampler(written)
+
+    assert caught.value.hint == f"take {name}"
+
+
+def test_flow_samplers_have_names_that_are_known() -> None:
+    """And what walks no flow has one to take instead that does."""
+    assert FLOW_SAMPLERS.keys() | NEAREST_FLOW.keys() == SAMPLERS.keys()
+    assert {*NEAREST_FLOW.values()} <= FLOW_SAMPLERS.keys()
+    assert not FLOW_SAMPLERS.keys() & NEAREST_FLOW.keys()
+    assert all(one.title == SAMPLERS[name].title for name, one in FLOW_SAMPLERS.items())
+
+
+def test_base_decides_which_samplers_there_are() -> None:
+    """And which one a request takes that says none, unless the operator says it."""
+    assert samplers_for(FLOW_PREDICTION) is FLOW_SAMPLERS
+    assert samplers_for("v_prediction") is samplers_for("") is SAMPLERS
+    assert default_sampler("", prediction=FLOW_PREDICTION) == "euler"
+    assert default_sampler("", prediction="epsilon") == "ddim"
+    assert default_sampler("LCM", prediction=FLOW_PREDICTION) == "LCM"

@@ -123,8 +123,10 @@ def generate(
             `num_images`, `sampler`, `timestep_spacing`, `schedule`, `timesteps`, `sigmas`, `eta`,
             `deterministic`, `clip_skip`, `prompt_syntax`, `prompt_windows_max`, `token_match`,
             `auto_trigger`, `priority`, `image_format`, `image_quality`, `request_id`,
-            `decline_canary`, `canary_key`, `image`, `strength`, `mask_image`, `regions`, and for
-            SDXL `original_size`, `crops_coords_top_left` and `target_size`.
+            `decline_canary`, `canary_key`, `image`, `strength`, `mask_image`, `regions`, for
+            SDXL `original_size`, `crops_coords_top_left` and `target_size`, and for SD3.5
+            `skip_guidance_layers`, `skip_layer_guidance_scale`, `skip_layer_guidance_start` and
+            `skip_layer_guidance_stop`.
 
     Raises:
         InvalidArgument: Something asked for cannot be; see `.violations`.

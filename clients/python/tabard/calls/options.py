@@ -51,7 +51,8 @@ class GenerateOptions(TypedDict, total=False):
             the weight (`acme/ink:0.8:te=0.5:end=0.6`) or in a `Wear`; one may stand alone.
         seed: Image i uses `seed + i`; drawn by the server when left out, or -1 as in UIs.
         num_inference_steps: Denoise steps.
-        guidance_scale: Classifier-free guidance; 1 or less turns it off.
+        guidance_scale: How strongly the prompt is followed. Classifier-free guidance, of which 1 or
+            less turns it off; on Flux.1 dev the number that the model reads.
         negative_prompt: What to keep away from.
         width: Pixels.
         height: Pixels.
@@ -95,6 +96,11 @@ class GenerateOptions(TypedDict, total=False):
         original_size: SDXL: the size `(height, width)` that the picture shall seem to come from.
         crops_coords_top_left: SDXL: `(y, x)`, from where in that it shall seem to be cut.
         target_size: SDXL: the size `(height, width)` that it shall seem to have.
+        skip_guidance_layers: SD3.5: guide away from what the network says without these of its
+            layers, as in diffusers; for medium, [7, 8, 9].
+        skip_layer_guidance_scale: How far away; left out: 2.8.
+        skip_layer_guidance_start: Share of the steps behind which that begins; left out: 0.01.
+        skip_layer_guidance_stop: Share of the steps before which it ends; left out: 0.2.
     """
 
     adapters: str | Wear | Sequence[str | Wear]
@@ -130,6 +136,10 @@ class GenerateOptions(TypedDict, total=False):
     original_size: tuple[int, int] | None
     crops_coords_top_left: tuple[int, int] | None
     target_size: tuple[int, int] | None
+    skip_guidance_layers: Sequence[int]
+    skip_layer_guidance_scale: float | None
+    skip_layer_guidance_start: float | None
+    skip_layer_guidance_stop: float | None
 
 
 def write_request(

@@ -45,6 +45,7 @@ _DEPTH_MAX = 8
 """How deep a provenance is looked into; ours has four floors."""
 _NUMBERS = {"steps": "num_inference_steps", "clip_skip": "clip_skip"}
 _SIZES = ("original_size", "target_size")
+_SKIPPED = tuple(f"skip_layer_guidance_{name}" for name in ("scale", "start", "stop"))
 _NO_DIFFERENCE = PixelDifference(max=0, mean=0.0, changed=0.0)
 
 
@@ -193,13 +194,17 @@ def _options(document: Mapping[str, Any]) -> dict[str, Any]:
     }
     for name, option in _NUMBERS.items():
         options[option] = _whole({"clip_skip": 0, **document}, name)
-    for name in ("strength", "eta"):
+    for name in ("strength", "eta", *_SKIPPED):
         if name in document:
             options[name] = _number(document, name)
     for name in ("timestep_spacing", "schedule"):
         if name in document:
             options[name] = _text(document, name)
-    for name, kinds in (("timesteps", (int,)), ("sigmas", (int, float))):
+    for name, kinds in (
+        ("timesteps", (int,)),
+        ("sigmas", (int, float)),
+        ("skip_guidance_layers", (int,)),
+    ):
         if name in document:
             options[name] = _listed(document, name, kinds=kinds)
     for name in _SIZES:

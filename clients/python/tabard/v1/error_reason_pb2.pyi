@@ -55,6 +55,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FIELD_REQUIRED: _ClassVar[ErrorReason]
     FIELD_TOO_LONG: _ClassVar[ErrorReason]
     FORMAT_CANNOT_HOLD: _ClassVar[ErrorReason]
+    GUIDANCE_NOT_SERVED: _ClassVar[ErrorReason]
     GUIDANCE_OUT_OF_RANGE: _ClassVar[ErrorReason]
     HEADER_TOO_LONG: _ClassVar[ErrorReason]
     HOST_MEMORY_TOO_SMALL: _ClassVar[ErrorReason]
@@ -276,6 +277,8 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SAFETY_CHECK_FAILED: _ClassVar[ErrorReason]
     SIGNING_FAILED: _ClassVar[ErrorReason]
     TEXT_ENCODER_ABSENT: _ClassVar[ErrorReason]
+    SKIP_LAYERS_NOT_SERVED: _ClassVar[ErrorReason]
+    SKIP_LAYERS_OUT_OF_RANGE: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ACTS_BUSY: ErrorReason
 ADAPTER_MISMATCH: ErrorReason
@@ -325,6 +328,7 @@ FIELD_INVALID: ErrorReason
 FIELD_REQUIRED: ErrorReason
 FIELD_TOO_LONG: ErrorReason
 FORMAT_CANNOT_HOLD: ErrorReason
+GUIDANCE_NOT_SERVED: ErrorReason
 GUIDANCE_OUT_OF_RANGE: ErrorReason
 HEADER_TOO_LONG: ErrorReason
 HOST_MEMORY_TOO_SMALL: ErrorReason
@@ -546,3 +550,5 @@ IMAGE_WITHHELD: ErrorReason
 SAFETY_CHECK_FAILED: ErrorReason
 SIGNING_FAILED: ErrorReason
 TEXT_ENCODER_ABSENT: ErrorReason
+SKIP_LAYERS_NOT_SERVED: ErrorReason
+SKIP_LAYERS_OUT_OF_RANGE: ErrorReason

@@ -50,7 +50,7 @@ PROMPT_SYNTAX_PLAIN: PromptSyntax
 PROMPT_SYNTAX_A1111: PromptSyntax
 
 class GenerateRequest(_message.Message):
-    __slots__ = ("prompt", "negative_prompt", "adapters", "seed", "num_inference_steps", "guidance_scale", "width", "height", "num_images", "sampler", "deterministic", "preview_every", "clip_skip", "prompt_syntax", "prompt_windows_max", "image", "strength", "mask_image", "original_size", "crop_top_left", "target_size", "token_match", "priority", "request_id", "decline_canary", "canary_key", "timestep_spacing", "schedule", "timesteps", "sigmas", "eta", "auto_trigger", "detach", "image_format", "image_quality", "regions", "without_progress", "base", "again")
+    __slots__ = ("prompt", "negative_prompt", "adapters", "seed", "num_inference_steps", "guidance_scale", "width", "height", "num_images", "sampler", "deterministic", "preview_every", "clip_skip", "prompt_syntax", "prompt_windows_max", "image", "strength", "mask_image", "original_size", "crop_top_left", "target_size", "token_match", "priority", "request_id", "decline_canary", "canary_key", "timestep_spacing", "schedule", "timesteps", "sigmas", "eta", "auto_trigger", "detach", "image_format", "image_quality", "regions", "without_progress", "base", "again", "skip_guidance_layers", "skip_layer_guidance_scale", "skip_layer_guidance_start", "skip_layer_guidance_stop")
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     NEGATIVE_PROMPT_FIELD_NUMBER: _ClassVar[int]
     ADAPTERS_FIELD_NUMBER: _ClassVar[int]
@@ -90,6 +90,10 @@ class GenerateRequest(_message.Message):
     WITHOUT_PROGRESS_FIELD_NUMBER: _ClassVar[int]
     BASE_FIELD_NUMBER: _ClassVar[int]
     AGAIN_FIELD_NUMBER: _ClassVar[int]
+    SKIP_GUIDANCE_LAYERS_FIELD_NUMBER: _ClassVar[int]
+    SKIP_LAYER_GUIDANCE_SCALE_FIELD_NUMBER: _ClassVar[int]
+    SKIP_LAYER_GUIDANCE_START_FIELD_NUMBER: _ClassVar[int]
+    SKIP_LAYER_GUIDANCE_STOP_FIELD_NUMBER: _ClassVar[int]
     prompt: str
     negative_prompt: str
     adapters: _containers.RepeatedCompositeFieldContainer[_adapter_pb2.WeightedRef]
@@ -129,7 +133,11 @@ class GenerateRequest(_message.Message):
     without_progress: bool
     base: str
     again: Again
-    def __init__(self, prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., adapters: _Optional[_Iterable[_Union[_adapter_pb2.WeightedRef, _Mapping]]] = ..., seed: _Optional[int] = ..., num_inference_steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., num_images: _Optional[int] = ..., sampler: _Optional[str] = ..., deterministic: bool = ..., preview_every: _Optional[int] = ..., clip_skip: _Optional[int] = ..., prompt_syntax: _Optional[_Union[PromptSyntax, str]] = ..., prompt_windows_max: _Optional[int] = ..., image: _Optional[bytes] = ..., strength: _Optional[float] = ..., mask_image: _Optional[bytes] = ..., original_size: _Optional[_Union[ImageSize, _Mapping]] = ..., crop_top_left: _Optional[_Union[ImageCorner, _Mapping]] = ..., target_size: _Optional[_Union[ImageSize, _Mapping]] = ..., token_match: _Optional[_Union[TokenMatch, str]] = ..., priority: _Optional[_Union[Priority, str]] = ..., request_id: _Optional[str] = ..., decline_canary: bool = ..., canary_key: _Optional[str] = ..., timestep_spacing: _Optional[str] = ..., schedule: _Optional[str] = ..., timesteps: _Optional[_Iterable[int]] = ..., sigmas: _Optional[_Iterable[float]] = ..., eta: _Optional[float] = ..., auto_trigger: bool = ..., detach: _Optional[_Union[Detach, _Mapping]] = ..., image_format: _Optional[_Union[ImageFormat, str]] = ..., image_quality: _Optional[int] = ..., regions: _Optional[_Iterable[_Union[Region, _Mapping]]] = ..., without_progress: bool = ..., base: _Optional[str] = ..., again: _Optional[_Union[Again, _Mapping]] = ...) -> None: ...
+    skip_guidance_layers: _containers.RepeatedScalarFieldContainer[int]
+    skip_layer_guidance_scale: float
+    skip_layer_guidance_start: float
+    skip_layer_guidance_stop: float
+    def __init__(self, prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., adapters: _Optional[_Iterable[_Union[_adapter_pb2.WeightedRef, _Mapping]]] = ..., seed: _Optional[int] = ..., num_inference_steps: _Optional[int] = ..., guidance_scale: _Optional[float] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., num_images: _Optional[int] = ..., sampler: _Optional[str] = ..., deterministic: bool = ..., preview_every: _Optional[int] = ..., clip_skip: _Optional[int] = ..., prompt_syntax: _Optional[_Union[PromptSyntax, str]] = ..., prompt_windows_max: _Optional[int] = ..., image: _Optional[bytes] = ..., strength: _Optional[float] = ..., mask_image: _Optional[bytes] = ..., original_size: _Optional[_Union[ImageSize, _Mapping]] = ..., crop_top_left: _Optional[_Union[ImageCorner, _Mapping]] = ..., target_size: _Optional[_Union[ImageSize, _Mapping]] = ..., token_match: _Optional[_Union[TokenMatch, str]] = ..., priority: _Optional[_Union[Priority, str]] = ..., request_id: _Optional[str] = ..., decline_canary: bool = ..., canary_key: _Optional[str] = ..., timestep_spacing: _Optional[str] = ..., schedule: _Optional[str] = ..., timesteps: _Optional[_Iterable[int]] = ..., sigmas: _Optional[_Iterable[float]] = ..., eta: _Optional[float] = ..., auto_trigger: bool = ..., detach: _Optional[_Union[Detach, _Mapping]] = ..., image_format: _Optional[_Union[ImageFormat, str]] = ..., image_quality: _Optional[int] = ..., regions: _Optional[_Iterable[_Union[Region, _Mapping]]] = ..., without_progress: bool = ..., base: _Optional[str] = ..., again: _Optional[_Union[Again, _Mapping]] = ..., skip_guidance_layers: _Optional[_Iterable[int]] = ..., skip_layer_guidance_scale: _Optional[float] = ..., skip_layer_guidance_start: _Optional[float] = ..., skip_layer_guidance_stop: _Optional[float] = ...) -> None: ...
 
 class Again(_message.Message):
     __slots__ = ("seed", "pins", "registry_seq")

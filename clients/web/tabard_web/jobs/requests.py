@@ -96,6 +96,10 @@ class JobRequest(BaseModel):
         original_size: SDXL: `[height, width]` that the picture shall seem to come from.
         crops_coords_top_left: SDXL: `[y, x]`, from where in that it shall seem to be cut.
         target_size: SDXL: `[height, width]` that it shall seem to have.
+        skip_guidance_layers: SD3.5: guide away from what the network says without these layers.
+        skip_layer_guidance_scale: How far away.
+        skip_layer_guidance_start: Share of the steps behind which that begins.
+        skip_layer_guidance_stop: Share of the steps before which it ends.
         webhook_url: Told of the job's end by a signed POST.
         namespace: Write the images into the bucket of this namespace.
     """
@@ -136,6 +140,12 @@ class JobRequest(BaseModel):
     original_size: Pair | None = None
     crops_coords_top_left: Pair | None = None
     target_size: Pair | None = None
+    skip_guidance_layers: Annotated[
+        tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Field(max_length=256)
+    ] = ()
+    skip_layer_guidance_scale: float | None = None
+    skip_layer_guidance_start: float | None = None
+    skip_layer_guidance_stop: float | None = None
     webhook_url: Text = ""
     namespace: Text = ""
 

@@ -205,11 +205,7 @@ def _assemble(
     own = dict(kind.options)
     if _ZEROS in inspect.signature(getattr(diffusers, kind.pipeline)).parameters:
         own[_ZEROS] = bool(index.get(_ZEROS, True))
-    own |= {
-        part: None
-        for name in kind.absent
-        for part in (name, kind.tokenizer_of(name))
-    }
+    own |= {part: None for name in kind.absent for part in (name, kind.tokenizer_of(name))}
     try:
         with warnings.catch_warnings(action="ignore"):
             return getattr(diffusers, kind.pipeline)(**parts, **own)

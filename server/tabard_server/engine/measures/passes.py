@@ -77,4 +77,3 @@ def text_windows(base: Base, *, device: torch.device) -> tuple[Pass, ...]:
         )
         for part in base.text_parts
     )
-

@@ -25,8 +25,8 @@ from tabard_server.engine.layer_fit import check_widths, no_such_layer
 from tabard_server.engine.merged.folding import Contribution, first_not_finite, fold_into
 from tabard_server.engine_port.errors import AdapterMismatch, MergedTooLarge
 from tabard_server.engine_port.stack import Stack, StackKey, stack_key
-from tabard_server.engine_port.weights.strength import Strength, Weight, is_steady, weight_of_part
 from tabard_server.engine_port.weights.blocks import Blocks
+from tabard_server.engine_port.weights.strength import Strength, Weight, is_steady, weight_of_part
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The transformer of Flux.1: a picture is a sequence of 2x2 latents, guidance a number that it reads.
+"""The transformer of Flux.1: a picture is a sequence of 2x2 latents, guidance a number it reads.
 
 In: diffusers' `FluxTransformer2DModel`. Out: a network. Source: the model's published code, and
 diffusers' `FluxPipeline`.
@@ -70,7 +70,7 @@ class FluxTransformer(Network):
 
     def numbers_of(self, drawing: Drawing) -> tuple[float, ...]:
         """Return the guidance of a row."""
-        return (drawing.distilled_guidance,) if self.numbers else ()
+        return (drawing.guidance_scale,) if self.numbers else ()
 
     def _problem(self, texts: Mapping[str, Any], *, latent_channels: int) -> str:
         config = self.module.config

@@ -38,8 +38,8 @@ LINEAR = frozenset(
 """Schedulers whose steps are sums of what is there, each times a number of the schedule."""
 _BENDS = ("clip_sample", "thresholding")
 """Config entries that look at values, so that a step is no sum any more."""
-_WIDENED = frozenset({"FlowMatchEulerDiscreteScheduler", "FlowMatchLCMScheduler"})
-"""Schedulers that draw noise in the dtype of latents that they have rounded to float32 before."""
+_ROUNDED, _WIDENED = "FlowMatchEulerDiscreteScheduler", "FlowMatchLCMScheduler"
+"""Schedulers that draw noise in float32, whatever the latents; and in float32 or wider."""
 TABLES_MAX = 256
 """Tables that are kept: one for each sampler, number of steps, and way in which these lie."""
 _KEPT_MAX = 8
@@ -143,7 +143,7 @@ class _Driven(TorchFunctionMode):
     ) -> None:
         super().__init__()
         self._scheduler, self._options = scheduler, step_options
-        self._own_dtype = torch.float32 if type(scheduler).__name__ in _WIDENED else dtype
+        self._own_dtype = _noise_dtype(scheduler, dtype=dtype)
         self._drawn: list[torch.dtype] = []
         self._noise_dtypes: list[torch.dtype | None] = []
         self._kept: list[list[float]] = []
@@ -209,6 +209,14 @@ class _Driven(TorchFunctionMode):
             kept=torch.tensor(kept, dtype=torch.float64),
             noise_dtypes=tuple(self._noise_dtypes),
         )
+
+
+def _noise_dtype(scheduler: Any, *, dtype: torch.dtype) -> torch.dtype:
+    """Return in what a scheduler draws that draws as its latents are, which it may round first."""
+    kind = type(scheduler).__name__
+    if kind == _ROUNDED:
+        return torch.float32
+    return torch.promote_types(torch.float32, dtype) if kind == _WIDENED else dtype
 
 
 def _unwatched(function: Callable[..., float]) -> Callable[..., float]:

@@ -182,6 +182,15 @@ class Conditioner:
         ]
 
 
+def following(guided: Conditioning) -> Conditioning:
+    """Return what the samples of a guided row are told that follow its prompt: every second."""
+    return Conditioning(
+        text=guided.text[1::2],
+        pooled=None if guided.pooled is None else guided.pooled[1::2],
+        mask=None if guided.mask is None else guided.mask[1::2],
+    )
+
+
 def join_parts(parts: Sequence[Conditioning], *, is_masked: bool = False) -> Conditioning:
     """Put what the parts of one row are told behind each other.
 

@@ -39,9 +39,7 @@ class Blocks:
         outward = sorted({one for one in indices.values() if one.startswith("OUT")})
         deep = sorted({one for one in indices.values() if one[0] in _LETTERS.values()})
         self.names: tuple[str, ...] = tuple(deep) or (*inward, MIDDLE_BLOCK, *outward)
-        looking = {
-            block for name, block in indices.items() if deep or ".attentions." in name
-        }
+        looking = {block for name, block in indices.items() if deep or ".attentions." in name}
         self.attentive = tuple(one for one in self.names if one in looking)
         self._index = {name: index for index, name in enumerate(self.names)}
 

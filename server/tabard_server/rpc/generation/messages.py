@@ -7,7 +7,7 @@ from tabard.v1 import adapter_pb2, generation_service_pb2
 from tabard_registry import Digest, InvalidName
 from tabard_registry.identity.identity import Identity
 from tabard_server.callers.caller import Caller
-from tabard_server.engine_port.drawing import Size, WantedDrawing
+from tabard_server.engine_port.drawing import Size, SkippedLayers, WantedDrawing
 from tabard_server.engine_port.regions import WantedRegion
 from tabard_server.engine_port.weights.strength import Point
 from tabard_server.errors import invalid
@@ -86,6 +86,7 @@ def read_request(
             prompt_windows_max=message.prompt_windows_max if said("prompt_windows_max") else None,
             token_match=_named(_MATCH, message.token_match),
             clip_skip=message.clip_skip if said("clip_skip") else None,
+            skipped=_read_skipped(message),
             regions=tuple(map(_read_region, message.regions)),
             image=message.image if said("image") else None,
             mask_image=message.mask_image if said("mask_image") else None,
@@ -114,6 +115,18 @@ def read_request(
         base=message.base,
         again=_read_pins(message.again) if said("again") else None,
     )
+
+
+def _read_skipped(message: generation_service_pb2.GenerateRequest) -> SkippedLayers | None:
+    """Return what is said of skip-layer guidance; None: nothing is."""
+    said = {
+        name: getattr(message, f"skip_layer_guidance_{name}")
+        for name in ("scale", "start", "stop")
+        if message.HasField(f"skip_layer_guidance_{name}")  # type: ignore[arg-type]
+    }
+    if not said and not message.skip_guidance_layers:
+        return None
+    return SkippedLayers(layers=tuple(message.skip_guidance_layers), **said)
 
 
 def _read_pins(message: generation_service_pb2.Again) -> Again:

@@ -6,8 +6,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tabard_server.engine.networks.network import NATIVE_LATENTS_MAX
 from tabard_server.engine.base.profile import profile_of
+from tabard_server.engine.networks.network import NATIVE_LATENTS_MAX
 from tabard_server.engine_port.errors import BaseNotLoadable
 from tests.server.engine.base.changed_folders import FAMILIES, change_config, copy_folder
 

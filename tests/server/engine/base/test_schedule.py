@@ -8,7 +8,7 @@ import torch
 from diffusers import DDIMScheduler
 
 from tabard_server.engine.base.files.stored_model import StoredModel
-from tabard_server.engine.base.schedule import Asked, make_scheduler
+from tabard_server.engine.base.schedule import Asked, is_flow, make_scheduler, prediction_of
 from tabard_server.engine_port.errors import BaseNotLoadable
 
 CONFIG: dict[str, Any] = {
@@ -150,7 +150,9 @@ def test_zero_snr_needs_v_prediction() -> None:
     ("config", "says"),
     [
         ({"_class_name": "EDMEulerScheduler"}, "EDMEulerScheduler"),
-        ({"_class_name": "FlowMatchEulerDiscreteScheduler"}, "FlowMatch"),
+        ({"use_flow_sigmas": True}, "told to walk a flow"),
+        ({"use_dynamic_shifting": True}, "told to walk a flow"),
+        ({"prediction_type": "flow_prediction"}, "flow_prediction"),
         ({"_class_name": None}, "None"),
         ({"beta_start": None}, "does not say beta_start"),
         ({"num_train_timesteps": 1 << 40}, "steps"),
@@ -174,3 +176,41 @@ def test_impossible_schedule_is_refused(config: dict[str, Any], says: str) -> No
         _make(config, {})
 
     assert caught.value.hint
+
+
+FLOW = {"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3.0}
+
+
+def test_flow_is_walked_as_one() -> None:
+    """And predicts the flow, which stands in no configuration of its scheduler."""
+    scheduler, remarks = _make(FLOW, {})
+
+    assert is_flow(scheduler.config) and not is_flow(CONFIG) and not is_flow({})
+    assert prediction_of(scheduler.config) == "flow_prediction"
+    assert prediction_of(CONFIG) == "epsilon"
+    assert remarks == () and scheduler.config["shift"] == 3.0
+
+
+@pytest.mark.parametrize(
+    ("asked", "setting"),
+    [
+        (Asked(prediction="v_prediction"), "base_prediction"),
+        (Asked(is_zero_snr=False), "base_zero_snr"),
+    ],
+)
+def test_settings_of_noise_are_refused_on_a_flow(asked: Asked, setting: str) -> None:
+    """They would decide nothing; the one that was meant for another base is named."""
+    with pytest.raises(BaseNotLoadable, match=setting) as caught:
+        _make(FLOW, {}, asked=asked)
+
+    assert setting in caught.value.hint
+
+
+def test_words_of_noise_are_told_on_a_flow() -> None:
+    """What files say of noise schedules means nothing there, and is no secret."""
+    _, (remark,) = _make(
+        {**FLOW, "rescale_betas_zero_snr": True, "prediction_type": "sample"}, V, alphas=(0.9, 0.1)
+    )
+
+    for word in ("modelspec", "rescale_betas_zero_snr", "sample", "alphas_cumprod"):
+        assert word in remark

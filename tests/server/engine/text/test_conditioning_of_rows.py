@@ -19,6 +19,8 @@ from tests.server.adapters.packing import pack_file
 from tests.server.drawings import row_spec
 from tests.server.engine.tiny_base import draw
 
+pytestmark = pytest.mark.oracle
+
 TOLERANCE = 1e-9
 STYLE = PromptStyle(windows_max=2)
 LONG = "a red circle on the white, " * 40

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tabard_server.engine_port.weights.blocks import Blocks
 from tabard_server.engine_port.weights.strength import (
     Controls,
     Point,
@@ -16,7 +17,6 @@ from tabard_server.engine_port.weights.strength import (
     weights_by_step,
     weights_in_text,
 )
-from tabard_server.engine_port.weights.blocks import Blocks
 
 BLOCKS = Blocks(["conv_in", "down_blocks.0.attentions.0.to_q", "up_blocks.0.resnets.0.conv1"])
 """IN00, IN01, MID, OUT00."""

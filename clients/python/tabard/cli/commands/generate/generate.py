@@ -17,6 +17,7 @@ from tabard.cli.choices import Named
 from tabard.cli.commands.generate.detaching import begin, refuse_alone, with_detaching, with_format
 from tabard.cli.commands.generate.gallery import Gallery, slug
 from tabard.cli.commands.generate.regions import put_regions, with_regions
+from tabard.cli.commands.generate.skipping import with_skipped_layers
 from tabard.cli.numbers import Number, Whole
 from tabard.cli.output import ProgressBar, table
 from tabard.cli.session import Session, together, with_session
@@ -228,8 +229,9 @@ _with_reading_and_picture = together(
     "--guidance",
     "guidance_scale",
     type=Number(),
-    help="Classifier-free guidance; 1 or less is off.",
+    help="How strongly the prompt is followed; 1 or less is off, but on Flux.1 dev.",
 )
+@with_skipped_layers
 @click.option("--negative", "negative_prompt", default="", help="What to keep away from.")
 @click.option(
     "--sampler",
