@@ -17,6 +17,7 @@ from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 from safetensors.torch import save_file
 
+from tabard_registry.intake.profile import DENOISERS
 from tests.tiny_models import enliven, tiny_pipeline
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
@@ -69,8 +70,12 @@ def write_diffusers_lora(
     pipe = load_pipeline(base)
     layers: dict[str, Any] = {}
     texts = text_encoders(pipe)
-    for name, model in {"unet": pipe.unet, **texts}.items():
-        modules = targets if name == "unet" else text_targets
+    drawing = {name: getattr(pipe, name) for name in DENOISERS if hasattr(pipe, name)}
+    for name, model in {**drawing, **texts}.items():
+        if model.config.model_type == "t5" if hasattr(model.config, "model_type") else False:
+            # diffusers writes no LoRA of a T5.
+            continue
+        modules = targets if name in drawing else text_targets
         if not modules:
             continue
         config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(modules))
