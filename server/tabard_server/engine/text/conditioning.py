@@ -210,7 +210,7 @@ def _sorted_out(parts: Sequence[TextPart]) -> tuple[list[TextPart], TextPart | N
     """Return the CLIPs, and the T5 if there is one."""
     t5 = [part for part in parts if part.is_t5]
     assert len(t5) < 2, "a pipeline has one T5"
-    return [part for part in parts if part not in t5], next(iter(t5), None)
+    return [part for part in parts if not part.is_t5], next(iter(t5), None)
 
 
 def _with_zeros(states: torch.Tensor, *, is_zero: Sequence[bool]) -> torch.Tensor:
