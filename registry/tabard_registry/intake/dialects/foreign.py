@@ -30,6 +30,7 @@ _OF_LTX = "made for LTX-Video, PixArt or another transformer of their kind"
 _T5_OF_FAMILY = {"sd3": "text_encoder_3", "flux": "text_encoder_2"}
 """Which component of a family is its T5."""
 _T5_KEY = re.compile(r"lora_te3_|text_encoder_3\.|text_encoders\.t5")
+_T5_WORD = re.compile(r"t5(?:xxl)?$")
 _OWNER = (
     r"(?:model\.diffusion_model\.|diffusion_model\.|transformer\.|base_model\.model\."
     r"|lora_unet_|lora_transformer_|lycoris_|)"
@@ -254,6 +255,8 @@ def find_foreign(
         return _lorm(biases, name=name)
     if absent := _absent_encoder(keys, name=name, profile=profile):
         return absent
+    if taught := _taught_t5(keys, name=name, profile=profile):
+        return taught
     formats = _formats(profile)
     # Asking once for all of them is what most files need: none of their keys is foreign.
     begins = re.compile("|".join(known.begins for known in formats if known.begins)).match
@@ -307,6 +310,20 @@ def _absent_encoder(keys: tuple[str, ...], *, name: str, profile: BaseProfile) -
         message=f"{name} changes the T5 text encoder ({len(hits)} tensors, {hits[0][:80]!r} "
         "first), and this base is served without one",
         remedy="Serve the base with its T5, or train the adapter without it.",
+        keys=hits,
+    )
+
+
+def _taught_t5(keys: tuple[str, ...], *, name: str, profile: BaseProfile) -> Problem | None:
+    """Refuse vectors of a word for a T5, which reads words as they are written."""
+    hits = tuple(filter(_T5_WORD.match, keys)) if profile.family in _T5_OF_FAMILY else ()
+    if not hits:
+        return None
+    return Problem(
+        reason="UNSUPPORTED_DIALECT",
+        message=f"{name} teaches a word to the T5 text encoder ({hits[0][:80]!r}), which is taught "
+        "none here: it reads every word as it is written",
+        remedy="Train the word for the CLIPs of the base alone.",
         keys=hits,
     )
 

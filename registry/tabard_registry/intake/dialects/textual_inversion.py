@@ -31,7 +31,12 @@ _SIGNS = ("AND", "BREAK")
 """What A1111's syntax reads as signs."""
 _NAMELESS = frozenset({"emb_params", "*", *PAIR})
 _NAME_KEYS = ("token", "modelspec.trigger_phrase")
-_FAMILY_OF_WIDTH = {768: "sd1", 1024: "sd2", 1280: "sdxl (second encoder)"}
+_FAMILY_OF_WIDTH = {
+    768: "sd1",
+    1024: "sd2",
+    1280: "sdxl (second encoder)",
+    4096: "a T5, which is taught no words here",
+}
 
 
 class TextualInversion:

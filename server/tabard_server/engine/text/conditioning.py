@@ -14,7 +14,6 @@ import torch
 from torch.nn import functional
 
 from tabard_server.engine.base.loading import Base, TextPart
-from tabard_server.engine.base.text_layout import T5
 from tabard_server.engine.text.prompt_reader import PromptReader
 from tabard_server.engine.text.row_lengths import pad_texts, repeat_texts
 from tabard_server.engine.text.t5_encoder import T5Encoder
@@ -209,9 +208,9 @@ def join_parts(parts: Sequence[Conditioning], *, is_masked: bool = False) -> Con
 
 def _sorted_out(parts: Sequence[TextPart]) -> tuple[list[TextPart], TextPart | None]:
     """Return the CLIPs, and the T5 if there is one."""
-    t5 = [part for part in parts if part.model.config.model_type == T5]
+    t5 = [part for part in parts if part.is_t5]
     assert len(t5) < 2, "a pipeline has one T5"
-    return [part for part in parts if part not in t5], next(iter(t5), None)
+    return [part for part in parts if not part.is_t5], next(iter(t5), None)
 
 
 def _with_zeros(states: torch.Tensor, *, is_zero: Sequence[bool]) -> torch.Tensor:

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 
 from tabard_registry import Checked, check
 from tests.registry.fakes import sd_profile, write
+from tests.registry.intake.dialects.transformer_files import PROFILES
 
 WIDTH = 12
 
@@ -57,7 +59,9 @@ def test_impossible_token_is_refused(token: str, tmp_path: Path) -> None:
     assert [problem.reason for problem in report.problems] == ["NO_TRIGGER"]
 
 
-@pytest.mark.parametrize(("width", "family"), [(768, "sd1"), (1024, "sd2"), (99, "another base")])
+@pytest.mark.parametrize(
+    ("width", "family"), [(768, "sd1"), (1024, "sd2"), (4096, "a T5"), (99, "another base")]
+)
 def test_other_width_names_the_family(width: int, family: str, tmp_path: Path) -> None:
     """Vectors of another width are for another family."""
     report = checked(tmp_path, "<ink>", np.ones((1, width))).report
@@ -101,3 +105,30 @@ def test_word_that_cannot_be_said_is_refused(token: str, tmp_path: Path) -> None
 def test_word_beside_those_is_taken(token: str, tmp_path: Path) -> None:
     """Only what is read as something else is refused."""
     assert checked(tmp_path, token, np.ones((1, WIDTH), "float32")).report.accepted
+
+
+@pytest.mark.parametrize("family", PROFILES)
+@pytest.mark.parametrize("key", ["t5xxl", "t5"])
+def test_word_for_a_t5_is_refused_by_name(family: str, key: str, tmp_path: Path) -> None:
+    """It would be read as it is written, and its vectors by nobody."""
+    vectors = {name: np.ones((2, WIDTH), "float32") for name in ("clip_l", key)}
+    path = write(tmp_path / "x.safetensors", vectors)
+
+    report = check([path], profile=PROFILES[family], trigger_words=["<ink>"]).report
+
+    assert [problem.reason for problem in report.problems] == ["UNSUPPORTED_DIALECT"]
+    assert "T5" in report.problems[0].message and key in report.problems[0].message
+    assert "CLIPs" in report.problems[0].remedy
+
+
+@pytest.mark.parametrize(("family", "keys"), [("sd3", ["clip_g", "clip_l"]), ("flux", ["<ink>"])])
+def test_clips_of_a_transformer_are_taught(family: str, keys: list[str], tmp_path: Path) -> None:
+    """SD3.5's two as SDXL's, and Flux's one as that of SD 1; the T5 beside them is left alone."""
+    names = sorted(name for name in PROFILES[family].modules if name != "transformer")[: len(keys)]
+    profile = replace(PROFILES[family], token_widths=dict.fromkeys(names, WIDTH))
+    path = write(tmp_path / "x.safetensors", {k: np.ones((2, WIDTH), "float32") for k in keys})
+
+    found = check([path], profile=profile, trigger_words=["<ink>"])
+
+    assert found.report.accepted, found.report.problems
+    assert sorted(one.component for one in found.tokens) == names
