@@ -150,11 +150,24 @@ def originals(profile: BaseProfile) -> tuple[Original, ...]:
         },
         **{name: shape.outputs for name, shape in own.items()},
     }
+    return originals_of(profile.family, inputs=inputs, outputs=outputs)
+
+
+def originals_of(
+    family: str, *, inputs: Mapping[str, int], outputs: Mapping[str, int]
+) -> tuple[Original, ...]:
+    """Return the same for a transformer that nobody made a profile of yet.
+
+    Args:
+        family: `sd3` or `flux`; others have none.
+        inputs: Layer to how many inputs it has.
+        outputs: Layer or norm to how many outputs it has.
+    """
     return tuple(
         Original(name=name, pieces=_pieces(modules, outputs), outputs=_total(modules, outputs))
         if not _is_swapped(modules[0], outputs=outputs, inputs=inputs)
         else _swapped(name, module=modules[0], outputs=outputs[modules[0]])
-        for name, modules in _names(profile.family, outputs)
+        for name, modules in _names(family, outputs)
         if all(module in outputs for module in modules)
     )
 

@@ -15,8 +15,6 @@ from typing import Any
 
 import diffusers
 import torch
-from diffusers.loaders import single_file_utils
-from huggingface_hub import snapshot_download
 
 from tabard_registry.intake.report.training_words import clip_skip, families, resolution
 from tabard_server.engine.base.configs import (
@@ -25,17 +23,11 @@ from tabard_server.engine.base.configs import (
     read_index,
     read_json,
 )
-from tabard_server.engine.base.families import (
-    KINDS,
-    PIPELINE_OF_FAMILY,
-    PipelineKind,
-    family_of,
-    vae_dtype,
-)
-from tabard_server.engine.base.files.checkpoint import arrange, open_checkpoint
+from tabard_server.engine.base.families import PipelineKind, family_of, vae_dtype
 from tabard_server.engine.base.files.component_files import read_components
 from tabard_server.engine.base.files.stored_model import StoredModel
 from tabard_server.engine.base.schedule import Asked, make_scheduler
+from tabard_server.engine.base.single_file import read_single_file
 from tabard_server.engine.base.tokenizers import read_tokenizer
 from tabard_server.engine.base.weights import fill
 from tabard_server.engine.networks.network import Network
@@ -43,7 +35,6 @@ from tabard_server.engine_port.errors import BaseNotLoadable
 from tabard_server.engine_port.loading_stage import Stage, Tell, tell_nobody
 
 _ZEROS = "force_zeros_for_empty_prompt"
-_CONFIG_FILES = ("*.json", "*/*.json", "*/*.txt")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,15 +80,11 @@ def open_pipeline(
         index = read_index(path)
         kind, configs = kind_of_folder(index, source=str(path)), path
         models = empty_models(path, kind=kind)
-        stored = read_components(path, models=models)
+        stored, beside = read_components(path, models=models), ()
     else:
-        checkpoint = open_checkpoint(path)
-        configs = config_folder(config, tensors=checkpoint.tensors)
-        kind = KINDS[PIPELINE_OF_FAMILY[checkpoint.family]]
-        index = read_index(configs)
-        _refuse_other_kind(kind_of_folder(index, source=str(configs)), kind=kind, configs=configs)
-        models = empty_models(configs, kind=kind)
-        stored = arrange(checkpoint, models=models)
+        file = read_single_file(path, config=config)
+        index, kind, configs = file.index, file.kind, file.configs
+        models, stored, beside = file.models, file.stored, file.remarks
     scheduler, remarks = make_scheduler(
         read_json(configs / "scheduler" / "scheduler_config.json"),
         stored=stored,
@@ -105,7 +92,7 @@ def open_pipeline(
         asked=asked,
     )
     family = family_of(kind, models, source=stored.source)
-    remarks = (*_judge_words(stored, family=family, asked=asked), *remarks, *stored.remarks)
+    remarks = (*_judge_words(stored, family=family, asked=asked), *remarks, *stored.remarks, *beside)
     for stage, (component, model) in zip(_stages(models), models.items(), strict=True):
         tell(stage)
         own = vae_dtype(model.config, family=family, dtype=dtype) if component == "vae" else dtype
@@ -130,27 +117,6 @@ def open_pipeline(
     return Opened(pipeline=pipeline, kind=kind, family=family, remarks=(*remarks, *size))
 
 
-def config_folder(config: str | None, *, tensors: Mapping[str, Any]) -> Path:
-    """Return the folder with the configs of a single file.
-
-    Raises:
-        BaseNotLoadable: It is not here and cannot be fetched.
-    """
-    if config is not None and Path(config).is_dir():
-        return Path(config)
-    try:
-        source = config or str(
-            single_file_utils.fetch_diffusers_config(tensors)["pretrained_model_name_or_path"]
-        )
-        return Path(snapshot_download(source, allow_patterns=list(_CONFIG_FILES)))
-    # Whatever the network, the hub or its library has to say, the way out is the same.
-    except Exception as error:
-        raise BaseNotLoadable(
-            f"the configs {config or 'of the family'} are not here and cannot be fetched",
-            hint="name a diffusers folder whose configs and tokenizers fit the file by base_config",
-        ) from error
-
-
 def _stages(models: Mapping[str, Any]) -> Iterator[Stage]:
     """Say of each model, in turn, what its weights take in memory."""
     sizes = {
@@ -165,14 +131,6 @@ def _stages(models: Mapping[str, Any]) -> Iterator[Stage]:
             total_bytes=sum(sizes.values()),
         )
         done += size
-
-
-def _refuse_other_kind(found: PipelineKind, *, kind: PipelineKind, configs: Path) -> None:
-    if found.pipeline != kind.pipeline:
-        raise BaseNotLoadable(
-            f"the configs in {configs} are of a {found.pipeline}, the file is of a {kind.pipeline}",
-            hint="name a folder with the configs of the file's own family by base_config",
-        )
 
 
 def _judge_words(stored: StoredModel, *, family: str, asked: Asked) -> tuple[str, ...]:

@@ -8,20 +8,22 @@ component under plain names. Every key of a component is a weight, harmless by n
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
 
 from tabard_server.engine.base.files.checkpoint_keys import (
-    UNET,
-    VAE,
     Place,
     clip_places,
     open_clip_places,
+    text_places,
+    transformer_places,
     unet_places,
     vae_places,
 )
 from tabard_server.engine.base.files.foreign import refuse_foreign
+from tabard_server.engine.base.files.layouts import SD2_TEXT, UNPROJECTED, Layout, find_layout
 from tabard_server.engine.base.files.leftovers import (
     is_bookkeeping,
     is_harmless,
@@ -35,15 +37,9 @@ from tabard_server.engine_port.errors import BaseNotLoadable
 MARKS = ("v_pred", "ztsnr")
 """Keys without numbers that say how a model was trained."""
 _ALPHAS = "alphas_cumprod"
-_SD1, _SD2 = "cond_stage_model.transformer.", "cond_stage_model.model."
-_SDXL = ("conditioner.embedders.0.transformer.", "conditioner.embedders.1.model.")
-_TEXTS: Mapping[str, Mapping[str, str]] = {
-    "sd1": {"text_encoder": _SD1},
-    "sd2": {"text_encoder": _SD2},
-    "sdxl": {"text_encoder": _SDXL[0], "text_encoder_2": _SDXL[1]},
-}
-"""Family to component to what its keys begin with; only that family has them."""
-_OF_TEXTS = ("cond_stage_model.", "conditioner.")
+_TRANSFORMER = "transformer."
+"""What ComfyUI puts between the name of a text encoder and its weights."""
+_OF_TEXTS = ("cond_stage_model.", "conditioner.", "text_encoders.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -52,17 +48,35 @@ class Checkpoint:
 
     Attributes:
         path: The file.
-        family: `sd1`, `sd2` or `sdxl`, as its keys say.
+        layout: Of which family it is, and what the keys of each component begin with.
         tensors: Its tensors by key; scaled back when they are looked at.
         words: What it says of itself: the texts of its header, and the marks among its keys.
         is_eight_bit: Whether weights were kept in eight bits.
     """
 
     path: Path
-    family: str
+    layout: Layout
     tensors: Tensors
     words: Mapping[str, str]
     is_eight_bit: bool
+
+    @property
+    def family(self) -> str:
+        """`sd1`, `sd2`, `sdxl`, `sd3` or `flux`, as its keys say."""
+        return self.layout.family
+
+    def lacks(self, components: Iterable[str]) -> tuple[str, ...]:
+        """Return those of its components that it holds nothing of, where a file need not hold all.
+
+        What is of a UNet is whole, or lacks weights.
+        """
+        if not self.layout.is_transformer:
+            return ()
+        return tuple(
+            name
+            for name, prefixes in self.layout.beside.items()
+            if name in components and not any(key.startswith(prefixes) for key in self.tensors)
+        )
 
 
 def open_checkpoint(path: Path) -> Checkpoint:
@@ -82,51 +96,61 @@ def open_checkpoint(path: Path) -> Checkpoint:
     marks = {key: "among its keys" for key in MARKS if key in file.tensors}
     return Checkpoint(
         path=path,
-        family=_family(file.tensors.keys(), source=source),
+        layout=find_layout(file.tensors.keys(), source=source),
         tensors=undo_scales(file.tensors, source=source),
         words={**file.metadata, **marks},
         is_eight_bit=any(tensor.dtype in FLOAT8 for tensor in file.tensors.values()),
     )
 
 
-def arrange(checkpoint: Checkpoint, *, models: Mapping[str, Any]) -> StoredModel:
+def arrange(
+    checkpoint: Checkpoint,
+    *,
+    models: Mapping[str, Any],
+    lent: Mapping[str, Tensors] = MappingProxyType({}),
+) -> StoredModel:
     """Return the tensors of a checkpoint by the components that they are for.
 
     Args:
         checkpoint: The file.
         models: The components of its family.
+        lent: Weights of components that it lacks, by component.
 
     Raises:
         BaseNotLoadable: A component's keys hold more than its weights, or the VAE is not there.
     """
-    tensors, source = checkpoint.tensors, str(checkpoint.path)
-    if not any(key.startswith(VAE) for key in tensors):
+    tensors, source, layout = checkpoint.tensors, str(checkpoint.path), checkpoint.layout
+    if "vae" not in lent and not any(key.startswith(layout.vae) for key in tensors):
         raise BaseNotLoadable(
             f"{source} holds no VAE, so that nothing could be decoded",
             hint="give a checkpoint with its VAE in it, or load both with diffusers and save them "
             "as one folder",
         )
-    components: dict[str, Tensors] = {}
+    components: dict[str, Tensors] = dict(lent)
     read: set[str] = set()
     for component, model in models.items():
-        found = _Arranged(tensors, _places(component, model, family=checkpoint.family))
-        components[component] = found
-        read |= found.keys_read
+        if component not in lent:
+            found = _Arranged(tensors, _places(component, model, layout=layout))
+            components[component] = found
+            read |= found.keys_read
     others = [key for key in tensors if key not in read]
-    for component, prefix in _prefixes(checkpoint.family).items():
-        own = [key for key in others if key.startswith(prefix)]
-        layers = _layer_count(models[component])
+    denoiser = next(name for name in models if name not in layout.beside)
+    # What begins with nothing in particular is the network's, once all others are taken out.
+    for component, prefixes in [*layout.beside.items(), (denoiser, (layout.denoiser,))]:
+        own = [key for key in others if key.startswith(prefixes)]
+        layers = _layer_count(models[component]) if component in models else 0
         refuse_left_over(
             [
                 key
                 for key in own
-                if not is_harmless(key.removeprefix(prefix), component=component)
-                and not _is_last_layer(key, family=checkpoint.family, layers=layers)
+                if not is_harmless(_own_name(key, prefixes), component=component)
+                and not _is_last_layer(key, family=layout.family, layers=layers)
+                and not (component == denoiser and not layout.denoiser and is_bookkeeping(key))
             ],
             component=component,
             source=source,
         )
-        others = [key for key in others if not key.startswith(prefix)]
+        others = [key for key in others if not key.startswith(prefixes)]
     strange = [key for key in others if key.startswith(_OF_TEXTS)]
     refuse_left_over(strange, component="text encoders", source=source)
     return StoredModel(
@@ -147,20 +171,22 @@ class _Arranged(Mapping[str, torch.Tensor]):
         self._found = {
             name: (key, place)
             for name, place in places.items()
-            if (key := next((key for key in place.keys if key in tensors), None)) is not None
+            if (key := next((key for key in place.keys if key in tensors), "")) or place.unit
         }
 
     @property
     def keys_read(self) -> set[str]:
         """The keys of the file that hold them."""
-        return {key for key, _place in self._found.values()}
+        return {key for key, place in self._found.values() if not place.unit}
 
     def __getitem__(self, name: str) -> torch.Tensor:
         key, place = self._found[name]
+        if place.unit:
+            return torch.eye(place.unit)
         tensor = self._tensors[key]
-        if place.third is not None:
-            rows = tensor.shape[0] // 3 if tensor.ndim else 0
-            tensor = tensor[place.third * rows : (place.third + 1) * rows] if rows else tensor
+        # What has other rows than the model says is left whole, and refused for its shape.
+        if place.spans and tensor.ndim and tensor.shape[0] == place.rows:
+            tensor = torch.cat([tensor[start:end] for start, end in place.spans])
         return tensor.T if place.is_transposed and tensor.ndim == 2 else tensor
 
     def __iter__(self) -> Iterator[str]:
@@ -170,44 +196,26 @@ class _Arranged(Mapping[str, torch.Tensor]):
         return len(self._found)
 
 
-def _family(keys: Iterable[str], *, source: str) -> str:
-    keys = list(keys)
-
-    def has(prefix: str) -> bool:
-        return any(key.startswith(prefix) for key in keys)
-
-    if not has(UNET):
-        raise BaseNotLoadable(
-            f"{source} holds no UNet of Stable Diffusion",
-            hint="give a full checkpoint; adapters are published, not served as a base",
-        )
-    for family, prefixes in _TEXTS.items():
-        # What lacks the first of two encoders lacks weights; it is not of another family.
-        if has(list(prefixes.values())[-1]):
-            return family
-    if has("conditioner.embedders.0.model."):
-        raise BaseNotLoadable(
-            f"{source} is an SDXL refiner, which is not served",
-            hint="give the checkpoint of a base model; it draws the whole picture",
-        )
-    raise BaseNotLoadable(
-        f"{source} holds no text encoder of Stable Diffusion",
-        hint="give a full checkpoint of the sd1, sd2 or sdxl family, not a UNet alone",
-    )
-
-
-def _places(component: str, model: Any, *, family: str) -> Mapping[str, Place]:
+def _places(component: str, model: Any, *, layout: Layout) -> Mapping[str, Place]:
     if component == "unet":
         return unet_places(model)
+    if component == "transformer":
+        return transformer_places(model, family=layout.family, prefix=layout.denoiser)
     if component == "vae":
-        return vae_places(model)
-    prefix = _TEXTS[family][component]
+        return vae_places(model, prefixes=layout.vae)
+    prefix = layout.texts[component]
+    if layout.is_transformer:
+        is_projected = prefix not in UNPROJECTED
+        return text_places(model, prefix=f"{prefix}{_TRANSFORMER}", is_projected=is_projected)
     is_open_clip = prefix.endswith(".model.")
     return (open_clip_places if is_open_clip else clip_places)(model, prefix=prefix)
 
 
-def _prefixes(family: str) -> Mapping[str, str]:
-    return {"unet": UNET, "vae": VAE, **_TEXTS[family]}
+def _own_name(key: str, prefixes: tuple[str, ...]) -> str:
+    """Return what a key is called within its component."""
+    prefix = next(one for one in prefixes if key.startswith(one))
+    own = key.removeprefix(prefix)
+    return own.removeprefix(_TRANSFORMER) if prefix.startswith("text_encoders.") else own
 
 
 def _layer_count(model: Any) -> int:
@@ -216,7 +224,7 @@ def _layer_count(model: Any) -> int:
 
 def _is_last_layer(key: str, *, family: str, layers: int) -> bool:
     """Say whether a key is of the one layer that SD2 has and never looks at."""
-    return family == "sd2" and key.startswith(f"{_SD2}transformer.resblocks.{layers}.")
+    return family == "sd2" and key.startswith(f"{SD2_TEXT}transformer.resblocks.{layers}.")
 
 
 def _elsewhere(keys: Iterable[str]) -> Iterator[str]:

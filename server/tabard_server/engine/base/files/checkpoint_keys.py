@@ -10,10 +10,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tabard_server.engine.base.names import TEXT_PROJECTION, plain_weights
+from tabard_registry.intake.layers.products import Span
+from tabard_registry.intake.transformer_names import originals_of
+from tabard_server.engine.base.names import TEXT_PREFIX, TEXT_PROJECTION, plain_weights
+from tabard_server.engine.base.text_layout import T5
 
 UNET = "model.diffusion_model."
 VAE = "first_stage_model."
+OTHER_VAE = "vae."
+"""What the VAE's keys begin with in whole files that ComfyUI saved of Flux."""
 _RESNET = {
     "norm1": "in_layers.0",
     "conv1": "in_layers.2",
@@ -54,6 +59,9 @@ _OPEN_CLIP = {
     ".mlp.fc2.": ".mlp.c_proj.",
     ".self_attn.out_proj.": ".attn.out_proj.",
 }
+_POSITIONS = "pos_embed.pos_embed"
+_FLUX_NORMS = (".query_norm", ".key_norm")
+_PROJECTION = f"{TEXT_PROJECTION}.weight"
 _THIRD = re.compile(r"\.self_attn\.([qkv])_proj\.(weight|bias)$")
 
 
@@ -63,13 +71,17 @@ class Place:
 
     Attributes:
         keys: Keys that may hold it; writers differ, and the first that is there counts.
-        third: Which third of the tensor's rows it is; None: the whole.
+        spans: Which of the tensor's rows it is, in its own order; empty: the whole.
+        rows: How many rows the tensor has, where only some are read.
         is_transposed: Whether rows and columns are exchanged.
+        unit: Rows of the unit matrix that it is, whatever a file says; 0: it is none.
     """
 
     keys: tuple[str, ...]
-    third: int | None = None
+    spans: tuple[Span, ...] = ()
+    rows: int = 0
     is_transposed: bool = False
+    unit: int = 0
 
 
 def unet_places(unet: Any) -> Mapping[str, Place]:
@@ -78,10 +90,42 @@ def unet_places(unet: Any) -> Mapping[str, Place]:
     return {name: Place(keys=(UNET + _unet_key(name, blocks),)) for name in unet.state_dict()}
 
 
-def vae_places(vae: Any) -> Mapping[str, Place]:
+def transformer_places(transformer: Any, *, family: str, prefix: str) -> Mapping[str, Place]:
+    """Return where the weights of a transformer lie: of fused layers, each its own rows."""
+    own = transformer.state_dict()
+    weights = {
+        name.removesuffix(".weight"): tensor.shape
+        for name, tensor in own.items()
+        if name.endswith(".weight")
+    }
+    known = originals_of(
+        family,
+        inputs={name: shape[1] for name, shape in weights.items() if len(shape) > 1},
+        outputs={name: shape[0] for name, shape in weights.items()},
+    )
+    places = {
+        f"{piece.module}.{kind}": Place(
+            keys=(f"{prefix}{one.name}.{_norm_kind(one.name, kind)}",),
+            spans=() if one.is_whole else piece.spans,
+            rows=one.outputs,
+        )
+        for one in known
+        for piece in one.pieces
+        for kind in ("weight", "bias")
+        if f"{piece.module}.{kind}" in own
+    }
+    if _POSITIONS in own:
+        places[_POSITIONS] = Place(keys=(f"{prefix}pos_embed",))
+    return places
+
+
+def vae_places(vae: Any, *, prefixes: tuple[str, ...] = (VAE,)) -> Mapping[str, Place]:
     """Return where the weights of a VAE lie."""
     levels = len(vae.config.block_out_channels)
-    return {name: Place(keys=(VAE + _vae_key(name, levels),)) for name in vae.state_dict()}
+    return {
+        name: Place(keys=tuple(prefix + _vae_key(name, levels) for prefix in prefixes))
+        for name in vae.state_dict()
+    }
 
 
 def clip_places(model: Any, *, prefix: str) -> Mapping[str, Place]:
@@ -95,9 +139,36 @@ def clip_places(model: Any, *, prefix: str) -> Mapping[str, Place]:
     }
 
 
+def text_places(model: Any, *, prefix: str, is_projected: bool) -> Mapping[str, Place]:
+    """Return where the weights of a text encoder lie in whole files of transformers.
+
+    Args:
+        model: The encoder.
+        prefix: What its keys begin with.
+        is_projected: Whether its summary is projected. That of SD3's first CLIP is not: diffusers
+            has a projection there which changes nothing, and files may hold CLIP's own.
+    """
+    level = "" if model.config.model_type == T5 else TEXT_PREFIX
+    places = {
+        name: Place(keys=(f"{prefix}{'' if name.startswith(TEXT_PROJECTION) else level}{name}",))
+        for name in plain_weights(model)
+    }
+    if not is_projected and _PROJECTION in places:
+        places[_PROJECTION] = Place(keys=(), unit=int(model.config.hidden_size))
+    return places
+
+
 def open_clip_places(model: Any, *, prefix: str) -> Mapping[str, Place]:
     """Return where the weights of a text encoder in OpenCLIP's names lie."""
-    return {name: _open_clip_place(name, prefix) for name in plain_weights(model)}
+    return {
+        name: _open_clip_place(name, prefix, rows=int(weight.shape[0]))
+        for name, weight in plain_weights(model).items()
+    }
+
+
+def _norm_kind(original: str, kind: str) -> str:
+    """Flux's code calls the weight of a norm its scale."""
+    return "scale" if original.endswith(_FLUX_NORMS) else kind
 
 
 def _unet_blocks(unet: Any) -> Iterator[tuple[str, str]]:
@@ -152,12 +223,15 @@ def _vae_key(name: str, levels: int) -> str:
     return _VAE_BLOCK.sub(block, name)
 
 
-def _open_clip_place(name: str, prefix: str) -> Place:
-    if name == f"{TEXT_PROJECTION}.weight":
+def _open_clip_place(name: str, prefix: str, *, rows: int) -> Place:
+    if name == _PROJECTION:
         return Place(keys=(prefix + TEXT_PROJECTION,), is_transposed=True)
     third = _THIRD.search(name)
     if third is not None:
         name = f"{name[: third.start()]}.attn.in_proj_{third[2]}"
     for ours, theirs in _OPEN_CLIP.items():
         name = name.replace(ours, theirs)
-    return Place(keys=(prefix + name,), third=None if third is None else "qkv".index(third[1]))
+    if third is None:
+        return Place(keys=(prefix + name,))
+    start = "qkv".index(third[1]) * rows
+    return Place(keys=(prefix + name,), spans=((start, start + rows),), rows=3 * rows)

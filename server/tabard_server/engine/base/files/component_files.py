@@ -73,6 +73,12 @@ def read_components(folder: Path, *, models: Mapping[str, Any]) -> StoredModel:
     )
 
 
+def has_weights(folder: Path) -> bool:
+    """Say whether a component's folder holds anything that may be weights."""
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    return any(_WEIGHTS.fullmatch(name) or _PICKLED.fullmatch(name) for name in names)
+
+
 def weight_files(folder: Path) -> Sequence[Path]:
     """Return the weight files of one component; full precision where both are there.
 
