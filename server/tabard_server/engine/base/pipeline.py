@@ -92,7 +92,8 @@ def open_pipeline(
         asked=asked,
     )
     family = family_of(kind, models, source=stored.source)
-    remarks = (*_judge_words(stored, family=family, asked=asked), *remarks, *stored.remarks, *beside)
+    judged = _judge_words(stored, family=family, asked=asked)
+    remarks = (*judged, *remarks, *stored.remarks, *beside)
     for stage, (component, model) in zip(_stages(models), models.items(), strict=True):
         tell(stage)
         own = vae_dtype(model.config, family=family, dtype=dtype) if component == "vae" else dtype
