@@ -13,10 +13,6 @@ from tabard_server.engine_port.drawing import SkippedLayers, WantedDrawing
 from tabard_server.errors import Violation
 from tabard_server.settings import Defaults
 
-DISTILLED_SCALE = 3.5
-"""What a base that is guided by a number is told where a request says nothing, as in diffusers."""
-UNGUIDED_SCALE = 1.0
-"""The scale of a base that is not guided."""
 SKIPPED_SCALE_MAX = 100.0
 """Highest scale of skip-layer guidance; 2.8 is usual."""
 
@@ -30,12 +26,9 @@ class GuidanceReader:
 
     def scale_of(self, wanted: WantedDrawing) -> float:
         """Return the scale that a request is drawn with."""
-        kind, said = self._facts.guidance, wanted.guidance_scale
-        if kind == "none":
-            return UNGUIDED_SCALE
-        if said is not None:
-            return said
-        return self._defaults.guidance_scale if kind == "classifier_free" else DISTILLED_SCALE
+        return self._facts.guidance_scale(
+            wanted.guidance_scale, default=self._defaults.guidance_scale
+        )
 
     def is_guided(self, wanted: WantedDrawing) -> bool:
         """Say whether a second sample is drawn beside its own."""

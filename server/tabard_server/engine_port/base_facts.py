@@ -7,6 +7,10 @@ from typing import Literal
 
 Guidance = Literal["classifier_free", "distilled", "none"]
 """How a base is guided: by a second sample, by a number that it was trained to read, or not."""
+DISTILLED_SCALE = 3.5
+"""What a base that is guided by a number is told where nothing is said, as in diffusers."""
+UNGUIDED_SCALE = 1.0
+"""The scale of a base that is not guided."""
 NUMERICS = "2"
 """Version of the arithmetic from noise to image: equal requests give equal bytes while it stays.
 
@@ -52,3 +56,16 @@ class BaseFacts:
     side_pixels_max: int | None = None
     skippable_blocks: int = 0
     remarks: tuple[str, ...] = ()
+
+    def guidance_scale(self, said: float | None, *, default: float) -> float:
+        """Return the scale that this base draws with.
+
+        Args:
+            said: By somebody; None: by nobody.
+            default: Of bases that are guided by a second sample.
+        """
+        if self.guidance == "none":
+            return UNGUIDED_SCALE
+        if said is not None:
+            return said
+        return DISTILLED_SCALE if self.guidance == "distilled" else default

@@ -88,5 +88,5 @@ def grids_for(engine: EnginePort[Any], settings: Settings) -> dict[str, Grid]:
         width=facts.native_width,
         height=facts.native_height,
         steps=defaults.steps,
-        guidance_scale=defaults.guidance_scale,
+        guidance_scale=facts.guidance_scale(None, default=defaults.guidance_scale),
     )

@@ -122,7 +122,7 @@ def _read_skipped(message: generation_service_pb2.GenerateRequest) -> SkippedLay
     said = {
         name: getattr(message, f"skip_layer_guidance_{name}")
         for name in ("scale", "start", "stop")
-        if message.HasField(f"skip_layer_guidance_{name}")  # type: ignore[arg-type]
+        if message.HasField(f"skip_layer_guidance_{name}")
     }
     if not said and not message.skip_guidance_layers:
         return None
