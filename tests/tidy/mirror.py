@@ -33,6 +33,8 @@ ACROSS: Mapping[str, str] = {
     "server/engine/controls/test_controls_oracle.py": "parts, blocks, steps against diffusers",
     "server/engine/rehearsal/test_steps_on_meta.py": "steps on a device without memory",
     "server/engine/regions/test_regions_oracle.py": "pictures in regions against diffusers",
+    "server/engine/sampling/test_flow_walks.py": "walks of flows against diffusers",
+    "server/engine/transformers/test_transformers_oracle.py": "SD3.5 and Flux against diffusers",
     "server/engine/test_families_oracle.py": "every family, sampler and stack against diffusers",
     "server/engine/test_mixed_batches.py": "rows beside each other against rows alone",
     "server/engine/test_whole_models.py": "whole pipelines against diffusers and peft",
@@ -53,6 +55,8 @@ ACROSS: Mapping[str, str] = {
 
 UNTESTED: Mapping[str, str] = {
     "server/tabard_server/engine/slots/worn_rows.py": "values, used in test_binding",
+    "server/tabard_server/engine/networks/network.py": "a protocol; its values in test_unet",
+    "server/tabard_server/engine/networks/parts.py": "words, in test_sd3 and test_flux",
     "server/tabard_server/engine/base/text_layout.py": "values, in text/test_conditioning",
     "clients/python/tabard/access/identity.py": "values, read in calls/test_identity",
     "clients/python/tabard/releases/comparison.py": "values, read in calls/test_findings",
