@@ -36,6 +36,7 @@ ACROSS: Mapping[str, str] = {
     "server/engine/test_families_oracle.py": "every family, sampler and stack against diffusers",
     "server/engine/test_mixed_batches.py": "rows beside each other against rows alone",
     "server/engine/test_whole_models.py": "whole pipelines against diffusers and peft",
+    "server/engine/sampling/test_flow_walks.py": "samplers of flows, from their names to rows",
     "server/followers/test_replicas.py": "several servers on one registry",
     "registry/upkeep/test_upkeep_on_s3.py": "collecting, examining and copying, in a bucket",
     "server/test_import_weight.py": "what every module imports",
