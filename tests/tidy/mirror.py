@@ -38,6 +38,7 @@ ACROSS: Mapping[str, str] = {
     "server/engine/test_families_oracle.py": "every family, sampler and stack against diffusers",
     "server/engine/test_mixed_batches.py": "rows beside each other against rows alone",
     "server/engine/test_whole_models.py": "whole pipelines against diffusers and peft",
+    "server/engine/sampling/test_flow_walks.py": "samplers of flows, from their names to rows",
     "server/followers/test_replicas.py": "several servers on one registry",
     "registry/upkeep/test_upkeep_on_s3.py": "collecting, examining and copying, in a bucket",
     "server/test_import_weight.py": "what every module imports",
@@ -54,6 +55,7 @@ ACROSS: Mapping[str, str] = {
 """Tests of no single module, below `tests/`, and what they are about."""
 
 UNTESTED: Mapping[str, str] = {
+    "server/tabard_server/engine/base/flow_schedule.py": "a part of schedule, in test_schedule",
     "server/tabard_server/engine/slots/worn_rows.py": "values, used in test_binding",
     "server/tabard_server/engine/networks/network.py": "a protocol; its values in test_unet",
     "server/tabard_server/engine/networks/parts.py": "words, in test_sd3 and test_flux",

@@ -108,10 +108,7 @@ def load_resources(settings: Settings, metrics: Metrics) -> Resources:
         ),
         tell=tell,
     )
-    _require_default_sampler(
-        engine,
-        name=default_sampler(settings.defaults.sampler, prediction=engine.facts.prediction),
-    )
+    _require_default_sampler(engine, name=settings.defaults.sampler)
     _log_remarks(engine, settings)
     _log_plan(engine)
     _log_seal()
@@ -187,7 +184,7 @@ def _load_classifier(settings: Settings, *, tell: Tell) -> Classify | None:
 def _require_default_sampler(engine: EnginePort[Any], *, name: str) -> None:
     """Refuse a default that is a sampler, and none that this base can be walked with."""
     try:
-        engine.resolve_sampler(name)
+        engine.resolve_sampler(default_sampler(name, prediction=engine.facts.prediction))
     except UnknownSampler as error:
         raise BadSettings(
             f"defaults.sampler: {error}",

@@ -85,11 +85,6 @@ def begin(
     first = skipped * scheduler.order
     if hasattr(scheduler, "set_begin_index"):
         scheduler.set_begin_index(first)
-    kept = KeptPart(
-        original=normal(*SHAPE, seed=seed + 1).to(device, dtype),
-        noise=normal(*SHAPE, seed=seed + 2).to(device, dtype),
-        redrawn=(normal(1, 1, *SHAPE[2:], seed=seed + 3) > 0).to(device, dtype),
-    )
     options = samplers.step_options(
         name, generator=torch.Generator().manual_seed(seed), eta=walk.eta
     )
@@ -98,7 +93,7 @@ def begin(
         "first": FirstLatents(
             latents=(normal(*SHAPE, seed=seed) * first_scale(scheduler)).to(device, dtype),
             timesteps=scheduler.timesteps[first:],
-            kept_part=kept if is_kept else None,
+            kept_part=_kept(seed, device, dtype) if is_kept else None,
         ),
         "shares": None if shares is None else shares.to(device, wide(dtype)),
         "step_options": options,
@@ -106,9 +101,16 @@ def begin(
     if by_steps:
         step_in_double_precision(scheduler)
         return StepCourse(scheduler, **told)
-    if not samplers.looks_at_size:
-        image_tokens = None
-    return begin_course(scheduler, tables=samplers.tables, image_tokens=image_tokens, **told)
+    tokens = image_tokens if samplers.looks_at_size else None
+    return begin_course(scheduler, tables=samplers.tables, image_tokens=tokens, **told)
+
+
+def _kept(seed: int, device: str, dtype: torch.dtype) -> KeptPart:
+    return KeptPart(
+        original=normal(*SHAPE, seed=seed + 1).to(device, dtype),
+        noise=normal(*SHAPE, seed=seed + 2).to(device, dtype),
+        redrawn=(normal(1, 1, *SHAPE[2:], seed=seed + 3) > 0).to(device, dtype),
+    )
 
 
 def said_to(course: TableCourse | StepCourse, *, seed: int) -> torch.Tensor:

@@ -276,7 +276,9 @@ def test_flow_equals_its_own_pipeline(
         theirs_said = {"image": Image.fromarray(PIXELS), "strength": strength}
     if mask is not None:
         theirs_said["mask_image"] = Image.fromarray(mask)
-    runs = [{"name": name, "steps": 4 + at % 3, "seed": at} for at, name in enumerate(names)]
+    runs: list[dict[str, Any]] = [
+        {"name": name, "steps": 4 + at % 3, "seed": at} for at, name in enumerate(names)
+    ]
 
     rows = [stage.begin(**run, **ours_said) for run in runs]
     stage.walk(rows)
