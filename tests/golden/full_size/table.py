@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tabard_registry import BaseProfile, ModuleShape
+from tabard_registry.intake.profile import DENOISERS
 
 FILE = Path(__file__).with_name("table.json.gz")
 
@@ -32,6 +33,8 @@ class Row:
         has_bias: Whether it has one.
         kohya: Its name in kohya's files.
         original: The same by the original code's names; empty for text encoders.
+        dotted: The original code's own name, of a transformer's; elsewhere empty.
+        spans: Which of the original's rows it is, in its own order; of a transformer's alone.
     """
 
     component: str
@@ -43,6 +46,8 @@ class Row:
     has_bias: bool
     kohya: str
     original: str
+    dotted: str = ""
+    spans: tuple[tuple[int, int], ...] = ()
 
     @property
     def target(self) -> tuple[str, str]:
@@ -64,7 +69,7 @@ def layers(family: str) -> tuple[Row, ...]:
 
 @cache
 def full_size_profile(family: str) -> BaseProfile:
-    """Return the profile of a family at full size."""
+    """Return the profile of a family at full size: `sd1`, …, or `sd3_medium`, `sd3_large`."""
     modules: dict[str, dict[str, ModuleShape]] = {}
     token_widths: dict[str, int] = {}
     for row in rows(family):
@@ -72,10 +77,10 @@ def full_size_profile(family: str) -> BaseProfile:
             modules.setdefault(row.component, {})[row.module] = ModuleShape(
                 kind=row.kind, inputs=row.inputs, outputs=row.outputs, kernel=row.kernel
             )
-        if row.component != "unet" and row.kind == "norm":
+        if row.component not in DENOISERS and row.kind == "norm":
             token_widths[row.component] = row.inputs
     return BaseProfile(
-        family=family,
+        family=family.partition("_")[0],
         fingerprints={name: f"sha256:{'0' * 64}" for name in modules},
         modules=modules,
         token_widths=token_widths,
@@ -94,7 +99,8 @@ def widths(family: str) -> dict[str, dict[str, int]]:
 
 
 def _row(found: list[Any]) -> Row:
-    component, module, kind, inputs, outputs, kernel, has_bias, kohya, original = found
+    component, module, kind, inputs, outputs, kernel, has_bias, kohya, original, *rest = found
+    dotted, spans = rest or ("", ())
     return Row(
         component=component,
         module=module,
@@ -105,4 +111,6 @@ def _row(found: list[Any]) -> Row:
         has_bias=has_bias,
         kohya=kohya,
         original=original,
+        dotted=dotted,
+        spans=tuple((start, end) for start, end in spans),
     )

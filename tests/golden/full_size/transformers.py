@@ -8,16 +8,19 @@ themselves and from diffusers' own conversion of checkpoints, never from Tabard.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any
 
 import diffusers
 import torch
 import transformers
+from accelerate import init_empty_weights
 from diffusers.loaders.single_file_utils import (
     convert_flux_transformer_checkpoint_to_diffusers,
     convert_sd3_transformer_checkpoint_to_diffusers,
 )
 from torch import nn
+from transformers.initialization import no_init_weights
 
 from tests.golden.full_size.models import recipe
 
@@ -39,7 +42,7 @@ def family_of(model: str) -> str:
 def build(model: str) -> dict[str, Any]:
     """Return the models that adapters change, by component, on the meta device."""
     models: dict[str, Any] = {}
-    with torch.device("meta"):
+    with init_empty_weights(), no_init_weights():
         for component, config in recipe(model).items():
             name = config.pop("class")
             if component == "transformer":
@@ -52,7 +55,6 @@ def build(model: str) -> dict[str, Any]:
 
 def original_pieces(model: str, *, transformer: nn.Module) -> dict[str, Piece]:
     """Return where diffusers finds each module: in which original, and in which of its rows."""
-    config = recipe(model)["transformer"]
     checkpoint: dict[str, torch.Tensor] = {}
     owners: list[tuple[int, str]] = []
     start = 0
@@ -69,15 +71,15 @@ def original_pieces(model: str, *, transformer: nn.Module) -> dict[str, Piece]:
     converted = _CONVERSIONS[family_of(model)](checkpoint)
     assert not checkpoint, "diffusers reads everything that the published code has"
     converted.pop("pos_embed.pos_embed", None)
-    starts = dict((name, at) for at, name in owners)
+    starts = {name: at for at, name in owners}
     owner_of = _Owners(owners)
     found = {}
     for key, rows in converted.items():
         if key.endswith(".weight"):
             original = owner_of(int(rows.flatten()[0]))
-            own = [row - starts[original] for row in rows.flatten().tolist()]
+            own = rows.flatten() - starts[original]
             found[key.removesuffix(".weight")] = (original, _spans(own))
-    assert config and found.keys() == _with_weights(transformer)
+    assert found.keys() == _with_weights(transformer)
     return found
 
 
@@ -151,15 +153,13 @@ class _Owners:
         return self._names[int(torch.searchsorted(self._starts, row, right=True)) - 1]
 
 
-def _spans(rows: list[int]) -> list[list[int]]:
+def _spans(rows: torch.Tensor) -> list[list[int]]:
     """Return row numbers as stretches that rise by one."""
-    spans: list[list[int]] = []
-    for row in rows:
-        if spans and spans[-1][1] == row:
-            spans[-1][1] += 1
-        else:
-            spans.append([row, row + 1])
-    return spans
+    breaks = ((rows.diff() != 1).nonzero().flatten() + 1).tolist()
+    edges = [0, *breaks, len(rows)]
+    return [
+        [int(rows[start]), int(rows[end - 1]) + 1] for start, end in pairwise(edges)
+    ]
 
 
 def _with_weights(transformer: nn.Module) -> set[str]:
