@@ -47,7 +47,7 @@ ONE_THREAD   := OMP_NUM_THREADS=1
 unexport PYTHONDONTWRITEBYTECODE
 
 # What `make test` leaves to words of their own.
-FAST         := not (gpu or soak or faults or oracle or documents or page or site or ray or fleet or deploy)
+FAST         := not (gpu or rehearsal or soak or faults or oracle or documents or page or site or ray or fleet or deploy)
 
 # One file of tests at a time on each of two cores: files share servers and bases among their tests. They come in the
 # order of tests/conftest.py: by default the files with the fewest tests would be last, and those are the longest.
@@ -55,7 +55,7 @@ TWO_AT_ONCE  := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: setup fmt lint types test page docs site deploy-check fleet oracle faults long reference ray capacity proto proto-check proto-promise demo wheel bench soak simulate interleave fuzz gpu-check gpu-bench clean help
+.PHONY: setup fmt lint types test page docs site deploy-check fleet oracle faults long reference ray capacity proto proto-check proto-promise demo wheel bench soak simulate interleave fuzz gpu-check gpu-bench gpu-rehearsal clean help
 
 setup: $(SETUP_STAMP) ## create .venv from constraints.txt; does nothing when it is up to date
 
@@ -105,6 +105,9 @@ gpu-check: ## the tests that need a CUDA device, and a server on it; PYTHON is w
 
 gpu-bench: ## what a step, a swap and a server do on a GPU, into docs/benchmarks.md; likewise
 	$(PYTHON) -m tests.gpu.bench $(ARGS)
+
+gpu-rehearsal: setup ## both of them on the CPU with toy sizes, side by side: nothing silly is left to fail on a GPU
+	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m rehearsal -n 2 --dist load tests/gpu $(ARGS)
 
 soak: setup ## requests under load, ten times as many callers as places, then an hour of careless ones and a failing store; ARGS='--minutes 5'
 	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m soak

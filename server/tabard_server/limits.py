@@ -102,7 +102,8 @@ class Limits(BaseModel):
     told_pixels_max: PositiveInt = 16_384
     """Largest side or offset that SDXL is told of a picture."""
     pixels_max: PositiveInt = 1_048_576
-    """Width times height of one image."""
+    """Width times height of one image. One of more than four times the pixels of the base's own
+    size is decoded in tiles, as by diffusers' `enable_vae_tiling`: docs/decisions/0078."""
     side_pixels_min: PositiveInt = 16
     """Shortest width or height."""
     side_ratio_max: Annotated[float, Field(ge=1.0)] = 8.0

@@ -28,7 +28,10 @@ DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
 
 def texts(file: Path) -> Iterator[str]:
     """Yield every text of a source file that speaks of pip; `…` stands for what is filled in."""
-    nodes = list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+    source = file.read_text(encoding="utf-8")
+    if not re.search(r"\bpip\b", source):
+        return  # most files, which need not be parsed
+    nodes = list(ast.walk(ast.parse(source)))
     joined = [node for node in nodes if isinstance(node, ast.JoinedStr)]
     parts_of_texts = {id(part) for node in joined for part in node.values}
     for node in nodes:

@@ -16,6 +16,7 @@ import pytest
 from tabard import Client
 from tabard_server.engine.base.place import DEMO_BASE
 from tests.bases import make_tiny_base, write_diffusers_lora, write_inversion, write_kohya_lora
+from tests.e2e.nursery import Forked, nursery
 from tests.oracle import Oracle
 from tests.waiting.processes import await_process, log_in_failure, log_tail
 
@@ -28,7 +29,7 @@ class RunningServer:
 
     address: str
     metrics_address: str
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Forked
     registry: Path
     log: Path
 
@@ -40,11 +41,13 @@ def run_server(
     base: Path,
     module: str = "tabard_server",
     variables: Mapping[str, str] | None = None,
+    is_forked: bool = False,
     **settings: object,
 ) -> Iterator[RunningServer]:
     """Run `python -m tabard_server` on a folder's registry for the length of a `with` block.
 
-    `variables` are those of its environment beside this one's.
+    `variables` are those of its environment beside this one's. One that is
+    forked has its libraries imported; a fresh one starts as users' do.
     """
     folder.mkdir(parents=True, exist_ok=True)
     ready, log = folder / f"ready-{time.monotonic_ns()}.json", folder / "server.log"
@@ -61,10 +64,13 @@ def run_server(
     }
     environment |= {f"TABARD_{name.upper()}": str(value) for name, value in said.items()}
     environment |= variables or {}
-    with log.open("ab") as sink:
-        process = subprocess.Popen(
-            [sys.executable, "-m", module], env=environment, stdout=sink, stderr=sink
-        )
+    process: subprocess.Popen[bytes] | Forked
+    if is_forked:
+        process = nursery().fork(module, environment=environment, log=log)
+    else:
+        with log.open("ab") as sink:
+            command = [sys.executable, "-m", module]
+            process = subprocess.Popen(command, env=environment, stdout=sink, stderr=sink)
     try:
         await_process(process, ready.exists, log=log, what="the server did not start")
         told = json.loads(ready.read_text())
@@ -99,7 +105,9 @@ def _logs_of_servers(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def demo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """A server on the demo base."""
-    with run_server(tmp_path_factory.mktemp("demo-server"), base=DEMO_BASE) as server:
+    with run_server(
+        tmp_path_factory.mktemp("demo-server"), base=DEMO_BASE, is_forked=True
+    ) as server:
         yield server
 
 
@@ -124,7 +132,9 @@ def tiny_server(
     tiny_base: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningServer]:
     """A server on a base of toy width, where an image takes milliseconds."""
-    with run_server(tmp_path_factory.mktemp("tiny-server"), base=tiny_base) as server:
+    with run_server(
+        tmp_path_factory.mktemp("tiny-server"), base=tiny_base, is_forked=True
+    ) as server:
         yield server
 
 

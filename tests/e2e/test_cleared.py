@@ -43,7 +43,7 @@ def flagging(
         "c2pa_key": issued.key,
     }
     folder = tmp_path_factory.mktemp("flagging")
-    with run_server(folder, base=tiny_base, log_level="debug", **said) as server:
+    with run_server(folder, base=tiny_base, is_forked=True, log_level="debug", **said) as server:
         yield server
 
 
@@ -94,7 +94,7 @@ def test_key_and_prompt_are_in_no_log(flagging: RunningServer, issued: Issued) -
 def test_withheld_image_leaves_nothing(tiny_base: Path, eye: Path, tmp_path: Path) -> None:
     """The caller has a reason, and the command line says it."""
     said = _safety(eye, policy="withhold")
-    with run_server(tmp_path, base=tiny_base, **said) as server:
+    with run_server(tmp_path, base=tiny_base, is_forked=True, **said) as server:
         with Client(server.address) as client, pytest.raises(FailedPrecondition) as failure:
             client.generate("a red circle", num_images=2, **SAID)
         ran = subprocess.run(

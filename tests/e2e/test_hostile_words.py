@@ -60,7 +60,12 @@ def server(
             patch.setattr(f"tabard_registry.{door}.check_text", lambda *_a, **_k: None)
         fill((folder / "registry").as_uri(), file=hostile_file, base=tiny_base)
     with run_server(
-        folder, base=tiny_base, log_format="text", log_level="debug", log_prompts="true"
+        folder,
+        base=tiny_base,
+        is_forked=True,
+        log_format="text",
+        log_level="debug",
+        log_prompts="true",
     ) as running:
         yield running
 

@@ -134,7 +134,10 @@ def test_other_base_is_named(tiny_client: Client, tmp_path: Path) -> None:
     png = tiny_client.generate(PROMPT, **SAID).images[0].content
     other = make_tiny_base(tmp_path / "other", seed=5)
 
-    with run_server(tmp_path / "server", base=other) as server, Client(server.address) as client:
+    with (
+        run_server(tmp_path / "server", base=other, is_forked=True) as server,
+        Client(server.address) as client,
+    ):
         again = client.replay(png)
 
     assert again.outcome == "different" and not again.is_faithful

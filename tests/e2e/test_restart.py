@@ -25,7 +25,10 @@ def test_killed_server_loses_nothing(
         server.process.kill()
         server.process.wait()
 
-    with run_server(tmp_path, base=tiny_base) as server, Client(server.address) as client:
+    with (
+        run_server(tmp_path, base=tiny_base, is_forked=True) as server,
+        Client(server.address) as client,
+    ):
         after = client.generate(
             "a red circle", adapters=["acme/style"], deterministic=True, **options
         )

@@ -39,7 +39,8 @@ def _found(folder: Path, script: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("script", ["check", "bench"])
+@pytest.mark.rehearsal
+@pytest.mark.parametrize("script", ["bench", "check"])
 def test_script_does_every_part(script: str, tmp_path: Path) -> None:
     """All of them are done, none left out, and the document has a section of them."""
     document = tmp_path / "benchmarks.md"

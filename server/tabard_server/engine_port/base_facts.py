@@ -11,11 +11,12 @@ DISTILLED_SCALE = 3.5
 """What a base that is guided by a number is told where nothing is said, as in diffusers."""
 UNGUIDED_SCALE = 1.0
 """The scale of a base that is not guided."""
-NUMERICS = "2"
+NUMERICS = "3"
 """Version of the arithmetic from noise to image: equal requests give equal bytes while it stays.
 
 Raised by whoever changes the bytes of a `deterministic` image. 1: each row by diffusers' own step.
 2: samplers are tables, and latents stay in float32 between the steps of a model in half precision.
+3: pictures of more than four times the pixels of the base's own size are decoded in tiles.
 """
 
 

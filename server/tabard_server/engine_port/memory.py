@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an engine uses of its device, by purpose: what is chosen so that it fits, or the refusal."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -18,20 +19,44 @@ ROWS_BESIDE_COPY_MIN = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tiling:
+    """How large pictures are worked through.
+
+    Attributes:
+        tile: Its size.
+        whole_pixels_max: A picture of no more has no tiles.
+        pixel_bytes: Of a picture that is put together, for each of its pixels.
+    """
+
+    tile: Size
+    whole_pixels_max: int
+    pixel_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PassBytes:
     """What the passes of a base keep alive, by size.
 
     Attributes:
         step: A denoise step.
         image: The decoding of one image, or the encoding of one picture if that is more.
+        tiling: Where that is done in tiles.
     """
 
     step: Curve = field(default_factory=Curve)
     image: Curve = field(default_factory=Curve)
+    tiling: Tiling | None = None
 
     def of(self, size: Size, *, samples: int) -> int:
         """Return the bytes of a step with so many samples, or of its images one by one."""
-        return round(max(self.step.at(size, samples=samples), self.image.at(size)))
+        return max(round(self.step.at(size, samples=samples)), self.of_image(size))
+
+    def of_image(self, size: Size) -> int:
+        """Return the bytes of decoding one image: of a tile and the picture, if it has tiles."""
+        if self.tiling is None or math.prod(size) <= self.tiling.whole_pixels_max:
+            return round(self.image.at(size))
+        tile = self.image.at(self.tiling.tile)
+        return round(tile + self.tiling.pixel_bytes * math.prod(size))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,12 +153,12 @@ class MemoryPlan:
 
         What a device decodes after a step needs none: the two are never alive at once.
         """
-        wanted = round(self.passes.image.at(size))
+        wanted = self.passes.of_image(size)
         return replace(self, beside=wanted if self._of_what_is_left(wanted) == wanted else 0)
 
     def decodes_beside(self, size: Size) -> bool:
         """Say whether there is room to decode an image of that size beside steps."""
-        return 0 < round(self.passes.image.at(size)) <= self.beside
+        return 0 < self.passes.of_image(size) <= self.beside
 
     def _of_what_is_left(self, wanted: int) -> int:
         left = NO_END if self.free is None else max(0, self.free - self.total)

@@ -137,6 +137,11 @@ def _channels_last(scene: Scene) -> Predict:
 
 
 def _compiled(scene: Scene) -> Predict:
+    from torch._inductor import config  # noqa: PLC0415 - seconds
+
+    # In this process and in nobody else's: what it takes is told.
+    config.compile_threads = 1
+    config.force_disable_caches = True
     unet = scene.twin().to(memory_format=torch.channels_last)
     return _calling(torch.compile(_Plain(unet), fullgraph=True, dynamic=False), scene)
 

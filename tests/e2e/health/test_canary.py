@@ -4,8 +4,9 @@
 import itertools
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,9 @@ LINE = "acme/watercolor"
 SHAPES = ("circle", "square", "triangle", "star", "heart", "cross")
 COLOURS = ("red", "blue", "green", "yellow", "purple", "orange")
 GROUNDS = ("white", "black", "gray", "brown")
+DEMO_FILES = {
+    version: DEMO_ADAPTERS / f"watercolor-{version}.safetensors" for version in ("1.0.0", "1.1.0")
+}
 DRAWING = {"num_inference_steps": 8, "width": 64, "height": 64, "guidance_scale": 4.0}
 PHASES: dict[str, Callable[[Canary], bool]] = {
     "before anything was judged": lambda canary: True,
@@ -56,12 +60,12 @@ def grid() -> Grid:
 
 @contextmanager
 def serving(
-    folder: Path, *, module: str = "tabard_server"
+    folder: Path, *, module: str = "tabard_server", base: Path = DEMO_BASE
 ) -> Iterator[tuple[RunningServer, Client]]:
     """A server on the same registry and cache, whenever it is run."""
     cache = str(folder / "cache")
     with (
-        run_server(folder, base=DEMO_BASE, module=module, cache=cache) as server,
+        run_server(folder, base=base, module=module, is_forked=True, cache=cache) as server,
         Client(server.address) as client,
     ):
         yield server, client
@@ -79,20 +83,24 @@ def draw_until(
     raise AssertionError(f"the prompts are spent: {canary}")
 
 
-def promote_both(client: Client) -> None:
+def promote_both(client: Client, files: Mapping[str, Path] = DEMO_FILES) -> None:
     """Publish a good release and a bad one, which is in service."""
-    for version in ("1.0.0", "1.1.0"):
-        file = DEMO_ADAPTERS / f"watercolor-{version}.safetensors"
+    for version, file in files.items():
         words = ["watercolor style"]
         client.publish(LINE, file, version=version, purpose="style", trigger_words=words)
         client.promote(f"{LINE}@{version}")
 
 
-def test_verdict_that_was_not_written_is_written_once(tmp_path: Path) -> None:
+def test_verdict_that_was_not_written_is_written_once(
+    tmp_path: Path, tiny_base: Path, tiny_files: Mapping[str, Path]
+) -> None:
     """A server is killed between the two; of the next ones, which are two, one record says it."""
+    # Pictures by which scores are set are drawn in no time; what they show is nothing.
+    serving_tiny = partial(serving, tmp_path, base=tiny_base)
+    files = {"1.0.0": tiny_files["style0"], "1.1.0": tiny_files["style1"]}
     losses = [pair(f"prompt {number}", -1.0) for number in range(20)]
-    with serving(tmp_path, module="tests.e2e.health.killed_before_end") as (server, client):
-        promote_both(client)
+    with serving_tiny(module="tests.e2e.health.killed_before_end") as (server, client):
+        promote_both(client, files)
         started = client.start_canary(f"{LINE}@1.1.0", reason="tried all the same")
         with closing(Registry.open((tmp_path / "registry").as_uri())) as registry:
             candidate = Digest.parse(started.candidate_digest)
@@ -101,7 +109,7 @@ def test_verdict_that_was_not_written_is_written_once(tmp_path: Path) -> None:
             killed = server.process.wait(timeout=300)
             unsaid = name.find(registry.catch_up())[1]
 
-    with serving(tmp_path) as (_one, client), serving(tmp_path) as (_other, other):
+    with serving_tiny() as (_one, client), serving_tiny() as (_other, other):
         ended = await_end(client, other)
         acts = [act for one in client.history(LINE) for act in one.actions]
 

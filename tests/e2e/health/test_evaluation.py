@@ -53,7 +53,9 @@ def grid(tmp_path: Path) -> Path:
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[RunningServer]:
     """Run the demo base with a good release in service and its bad successor."""
-    with run_server(tmp_path, base=DEMO_BASE, cache=str(tmp_path / "cache")) as running:
+    with run_server(
+        tmp_path, base=DEMO_BASE, is_forked=True, cache=str(tmp_path / "cache")
+    ) as running:
         with Client(running.address) as client:
             _publish(client)
         yield running
@@ -76,7 +78,7 @@ def test_planted_releases_get_their_verdicts(server: RunningServer, grid: Path) 
 @pytest.mark.parametrize("moment", ["drawing", pytest.param("judging", marks=pytest.mark.soak)])
 def test_killed_evaluation_goes_on(tmp_path: Path, grid: Path, moment: str) -> None:
     """What a killed server had drawn, the next one does not draw again; one report is filed."""
-    settings = {"base": DEMO_BASE, "cache": str(tmp_path / "cache")}
+    settings = {"base": DEMO_BASE, "is_forked": True, "cache": str(tmp_path / "cache")}
     small = {"seeds": [11, 23], "steps": 2}
     grid.write_text(json.dumps(json.loads(grid.read_text()) | small))
     with run_server(tmp_path, **settings) as server, Client(server.address) as client:  # type: ignore[arg-type]

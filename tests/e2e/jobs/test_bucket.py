@@ -19,7 +19,7 @@ def test_images_are_written_into_the_bucket(tmp_path: Path, tiny_base: Path, s3_
     place = urlsplit(s3_url)
     places = json.dumps([{"namespace": "acme", "url": s3_url}])
     with (
-        run_server(tmp_path, base=tiny_base, jobs_places=places) as server,
+        run_server(tmp_path, base=tiny_base, is_forked=True, jobs_places=places) as server,
         run_gateway(server.address) as url,
     ):
         caller = Caller(url)

@@ -30,7 +30,9 @@ LONG = {
 @contextmanager
 def jobs_server(folder: Path, *, base: Path, listen: str) -> Iterator[RunningServer]:
     """Run a server that keeps its jobs in a folder, wherever it listens."""
-    with run_server(folder, base=base, listen=listen, jobs_folder=folder / "jobs") as server:
+    with run_server(
+        folder, base=base, is_forked=True, listen=listen, jobs_folder=folder / "jobs"
+    ) as server:
         yield server
 
 

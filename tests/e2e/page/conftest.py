@@ -26,7 +26,7 @@ def shown_server(
 ) -> Iterator[RunningServer]:
     """A server with `acme/ink` in three versions, a word, a recipe, and the hostile line."""
     folder = tmp_path_factory.mktemp("shown-server")
-    with run_server(folder, base=tiny_base, cache=str(folder / "cache")) as server:
+    with run_server(folder, base=tiny_base, is_forked=True, cache=str(folder / "cache")) as server:
         with Client(server.address, actor="mira") as client:
             for number in range(3):
                 client.publish(

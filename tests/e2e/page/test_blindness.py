@@ -85,7 +85,9 @@ def court(
     tiny_base: Path, tiny_files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Court]:
     folder = tmp_path_factory.mktemp("court")
-    with run_server(folder, base=tiny_base, identity_tokens="true", poll_seconds="0.05") as server:
+    with run_server(
+        folder, base=tiny_base, is_forked=True, identity_tokens="true", poll_seconds="0.05"
+    ) as server:
         secret = first_token(server.registry)
         with Client(server.address, token=secret) as author:
             until(lambda: is_known(author))

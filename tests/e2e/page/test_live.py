@@ -132,12 +132,12 @@ def test_page_outlives_its_server(browser: Browser, tiny_base: Path, tmp_path: P
     """It says that the server is away, keeps what it shows, and goes on once it is back."""
     address = free_address()
     with run_gateway(address) as url, visiting(browser, url) as visit:
-        with run_server(tmp_path, base=tiny_base, listen=address):
+        with run_server(tmp_path, base=tiny_base, is_forked=True, listen=address):
             visit.go("operate")
             visit.go("")
         expect(visit.page.locator(".banner")).to_be_visible(timeout=PATIENCE_MS)
         assert visit.page.locator("main h1").text_content() == "Gallery"
-        with run_server(tmp_path, base=tiny_base, listen=address):
+        with run_server(tmp_path, base=tiny_base, is_forked=True, listen=address):
             expect(visit.page.locator(".banner")).to_be_hidden(timeout=PATIENCE_MS)
 
 

@@ -29,7 +29,7 @@ def judged(
     """A client of a server with a report, and the address of a gateway to it."""
     folder = tmp_path_factory.mktemp("judged")
     with (
-        run_server(folder, base=tiny_base) as server,
+        run_server(folder, base=tiny_base, is_forked=True) as server,
         Client(server.address, actor="mira") as client,
         run_gateway(server.address) as url,
     ):

@@ -25,7 +25,7 @@ def place(
     folder = tmp_path_factory.mktemp("asking-server")
     settings = {"identity_tokens": "true", "poll_seconds": "0.05"}
     with (
-        run_server(folder, base=tiny_base, **settings) as server,
+        run_server(folder, base=tiny_base, is_forked=True, **settings) as server,
         run_gateway(server.address) as url,
         Client(server.address, token=first_token(server.registry)) as admin,
     ):

@@ -44,7 +44,9 @@ def styled_server(
     tiny_base: Path, tiny_files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningServer]:
     """A server with `acme/ink`, `acme/pen`, `other/pen` and the embedding `acme/plum`."""
-    with run_server(tmp_path_factory.mktemp("styled-server"), base=tiny_base) as server:
+    with run_server(
+        tmp_path_factory.mktemp("styled-server"), base=tiny_base, is_forked=True
+    ) as server:
         files = ("acme/ink", "style0"), ("acme/pen", "style1"), ("other/pen", "style2")
         with Client(server.address) as client:
             for name, file in (*files, ("acme/plum", "plum")):

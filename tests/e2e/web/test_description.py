@@ -18,12 +18,24 @@ CHECKS = [
     content_type_conformance,
     response_schema_conformance,
 ]
-EXAMPLES = 15
+MODES = [GenerationMode.POSITIVE, GenerationMode.NEGATIVE]
 
 
-@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
+@pytest.mark.parametrize("mode", MODES)
 def test_description_holds_whatever_is_sent(gateway: str, mode: GenerationMode) -> None:
     """Requests made up from it, right ones and wrong ones: none breaks a door."""
+    send_whatever(gateway, mode, examples=5)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("mode", MODES)
+def test_description_holds_for_long(gateway: str, mode: GenerationMode) -> None:
+    """The same with many more of each."""
+    send_whatever(gateway, mode, examples=100)
+
+
+def send_whatever(gateway: str, mode: GenerationMode, *, examples: int) -> None:
+    """Send so many requests to every operation, and look at the answers."""
     schema = schemathesis.openapi.from_url(f"{gateway}/openapi.json")
     for found in schema.get_all_operations():
         operation = found.ok()
@@ -31,7 +43,7 @@ def test_description_holds_whatever_is_sent(gateway: str, mode: GenerationMode) 
             continue  # what takes nothing cannot be asked wrongly
 
         @settings(
-            max_examples=EXAMPLES,
+            max_examples=examples,
             deadline=None,
             derandomize=True,
             database=None,

@@ -9,10 +9,12 @@ from tests.bench import full_size
 
 TINY: dict[str, Any] = {
     "sample_size": 16,
-    "block_out_channels": (16, 32),
+    # What is traced takes its time by layer: one level, and nothing below it.
+    "block_out_channels": (16,),
     "layers_per_block": 1,
-    "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
-    "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D"),
+    "down_block_types": ("CrossAttnDownBlock2D",),
+    "mid_block_type": None,
+    "up_block_types": ("CrossAttnUpBlock2D",),
     "cross_attention_dim": 32,
     "attention_head_dim": 4,
     "norm_num_groups": 8,

@@ -7,7 +7,13 @@ from dataclasses import replace
 import pytest
 
 from tabard_server.engine_port.errors import MemoryTooSmall
-from tabard_server.engine_port.memory import ROWS_PER_STEP, MemoryPlan, PassBytes, choose_plan
+from tabard_server.engine_port.memory import (
+    ROWS_PER_STEP,
+    MemoryPlan,
+    PassBytes,
+    Tiling,
+    choose_plan,
+)
 from tabard_server.engine_port.work import Curve
 
 PLAN = MemoryPlan(base=10, slots=20, merged=30, gathered=5, activations=35, free=100)
@@ -170,3 +176,16 @@ def test_measured_passes_replace_the_estimate() -> None:
     plan = replace(PLAN, rows_per_step=3).measured(seen, size=(4, 4))
 
     assert (plan.activations, plan.passes) == (2 * 3 * 16 * 2, seen)
+
+
+def test_large_images_cost_a_tile() -> None:
+    """Above a size it is the bytes of a tile, and of the picture that is put together."""
+    tiling = Tiling(tile=(10, 10), whole_pixels_max=400, pixel_bytes=2)
+    passes = PassBytes(image=Curve(fixed=5.0, linear=10.0), tiling=tiling)
+
+    assert passes.of_image((20, 20)) == passes.of((20, 20), samples=1) == 4_005
+    assert passes.of_image((20, 21)) == 1_005 + 2 * 420
+    assert replace(PLAN, free=5_000, passes=passes).holds((40, 40), samples=1)
+    assert not replace(PLAN, free=5_000, passes=replace(passes, tiling=None)).holds(
+        (40, 40), samples=1
+    )

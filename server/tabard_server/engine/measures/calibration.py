@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from tabard_server.engine.base.loading import Base
 from tabard_server.engine.measures.dry_run import DryRun, DryRuns
+from tabard_server.engine.measures.memory_plan import tiling_of
 from tabard_server.engine.measures.passes import Pass, decoding, denoising, encoding, text_windows
 from tabard_server.engine_port.memory import PassBytes
 from tabard_server.engine_port.work import GUIDED_SAMPLES, Curve, Estimate, Work
@@ -65,6 +66,7 @@ def measure_passes(base: Base, *, device: torch.device) -> PassBytes:
     return PassBytes(
         step=Curve(linear=_bytes(step, device=device) / (GUIDED_SAMPLES * pixels)),
         image=Curve(linear=taken / pixels),
+        tiling=tiling_of(base, itemsize=base.vae.dtype.itemsize),
     )
 
 

@@ -16,12 +16,19 @@ from tabard_server.engine.base.families import vae_dtype
 from tabard_server.engine.base.loading import Base
 from tabard_server.engine.base.profile import named_layers
 from tabard_server.engine.measures.dry_run import DryRuns
+from tabard_server.engine.sampling.tiles import whole_pixels_max
 from tabard_server.engine.slots.binding import GATHERED_BYTES_MAX
 from tabard_server.engine.slots.packed_weights import can_pack, packable_bytes
 from tabard_server.engine.slots.slot_table import table_rows
 from tabard_server.engine.slots.slotted_layers import is_slottable
 from tabard_server.engine.text.told import TOLD_BATCHES
-from tabard_server.engine_port.memory import TEXT_BYTES_MAX, MemoryPlan, PassBytes, choose_plan
+from tabard_server.engine_port.memory import (
+    TEXT_BYTES_MAX,
+    MemoryPlan,
+    PassBytes,
+    Tiling,
+    choose_plan,
+)
 from tabard_server.engine_port.work import GUIDED_SAMPLES, Curve
 
 
@@ -140,6 +147,21 @@ def _passes(base: Base, walked: DryRuns, *, dtype: torch.dtype, device: torch.de
         image=Curve(
             fixed=_largest_weight(base.vae) * wide, linear=seen.image * image * wide / 4 / native**2
         ),
+        tiling=tiling_of(base, itemsize=wide),
+    )
+
+
+def tiling_of(base: Base, *, itemsize: int) -> Tiling:
+    """Return how a base's large pictures are worked through, by values of so many bytes.
+
+    Tiles that overlap, the rows and the picture that are made of them, and its pixels on their way
+    out: seven times its values.
+    """
+    native = base.native_pixels
+    return Tiling(
+        tile=(native, native),
+        whole_pixels_max=whole_pixels_max(native),
+        pixel_bytes=7 * int(base.vae.config.out_channels) * itemsize,
     )
 
 

@@ -13,6 +13,7 @@ from tabard_server.engine.base.families import vae_dtype
 from tabard_server.engine.base.loading import Base
 from tabard_server.engine.sampling.readback import Readback
 from tabard_server.engine.sampling.side_stream import SideStream
+from tabard_server.engine.sampling.tiles import Tiles
 from tabard_server.engine.sending import send
 
 
@@ -35,6 +36,7 @@ class LatentSpace:
         self._vae_dtype = vae_dtype(base.vae.config, family=base.family, dtype=dtype)
         torch.nn.Module.to(self._vae, device=device, dtype=self._vae_dtype)
         self._vae.to(memory_format=torch.channels_last)
+        self._tiles = Tiles(base.vae, native_pixels=base.native_pixels, factor=self._factor)
         self.device, self.dtype = device, dtype
         self.beside = SideStream(device)
 
@@ -54,7 +56,9 @@ class LatentSpace:
 
     def encode(self, pixels: torch.Tensor, *, generator: torch.Generator) -> torch.Tensor:
         """Draw latents `[1, channels, h, w]` of pixels `[1, 3, height, width]` in [-1, 1]."""
-        posterior = self._vae.encode(pixels.to(self.device, self._vae_dtype)).latent_dist
+        height, width = (side // self._factor for side in pixels.shape[-2:])
+        with self._tiles.of_latents(height, width):
+            posterior = self._vae.encode(pixels.to(self.device, self._vae_dtype)).latent_dist
         drawn: torch.Tensor = posterior.sample(generator).to(self.dtype)
         if (spread := self._spread(drawn)) is not None:
             mean, deviation = spread
@@ -77,7 +81,9 @@ class LatentSpace:
             plain = latents / self._scale
             if self._shift:
                 plain = plain + self._shift
-        return self._vae.decode(plain, return_dict=False)[0]  # type: ignore[no-any-return]
+        with self._tiles.of_latents(*plain.shape[-2:]):
+            image: torch.Tensor = self._vae.decode(plain, return_dict=False)[0]
+        return image
 
     def _spread(self, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor] | None:
         """Return mean and deviation of latents, for a VAE that was trained to whiten them."""
