@@ -11,11 +11,13 @@ from typing import Any
 import grpc
 import pytest
 
-from tabard import AsyncClient, Client, Job, NotFound, Unavailable
+from tabard import AsyncClient, Client, Job, NotFound, TabardError, Unavailable
 from tabard.routing import SERVER_METADATA
 from tabard.rpc_errors import tabard_error
 from tabard.v1 import job_service_pb2, job_service_pb2_grpc
-from tests.fleet.conftest import Fleet
+from tests.bases import write_diffusers_lora
+from tests.e2e.page.judged import REF, judge
+from tests.fleet.conftest import Fleet, await_seq
 from tests.fleet.envoy import run_envoy
 from tests.fleet.replicas import running, server_in
 
@@ -161,6 +163,37 @@ def test_complaints_reach_who_drew(kept: Fleet) -> None:
             stranger.report_image("artifact", job=one.job_id)
 
     assert len({one.job_id[:8] for one in drawn}) > 1
+
+
+def test_votes_go_on_at_any_server(kept: Fleet, tiny_base: Path, tmp_path: Path) -> None:
+    """A pair of one server, its pictures of another, a vote at a third: no server keeps a voter."""
+    files = [
+        write_diffusers_lora(tiny_base, tmp_path / f"{seed}.safetensors", seed=seed)
+        for seed in (1, 2)
+    ]
+    first, second, third = kept.servers
+    with Client(kept.envoy.address) as author:
+        judge(author, files=files, folder=tmp_path)
+    with (
+        Client(first.address, actor="eve") as asking,
+        Client(second.address, actor="eve") as looking,
+        Client(third.address, actor="eve") as voting,
+    ):
+        await_seq(kept, max(one.status().registry_seq for one in (asking, looking, voting)))
+        pair = asking.next_pair(REF)
+        assert pair is not None
+        shown = {side: looking.pair_picture(REF, pair=pair.pair, side=side) for side in ("a", "b")}
+        told = voting.vote(REF, "a", pair=pair.pair)
+        await_seq(kept, voting.status().registry_seq)
+        with pytest.raises(TabardError) as twice:
+            looking.vote(REF, "b", pair=pair.pair)
+        following = asking.next_pair(REF)
+
+    assert shown["a"] != shown["b"]
+    assert told.voted_count == 1
+    assert twice.value.reason == "VOTE_UNBLINDED"
+    assert following is not None
+    assert following.pair != pair.pair
 
 
 @pytest.mark.parametrize("forged", ["10.9.8.7:50051", "127.0.0.1:1", "", "\\x"])
