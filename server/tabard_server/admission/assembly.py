@@ -18,7 +18,7 @@ from tabard_server.admission.stack import Stacker
 from tabard_server.admission.walks import WalkReader
 from tabard_server.engine_port.port import EnginePort
 from tabard_server.engine_port.weights.unet_blocks import UNetBlocks
-from tabard_server.jobs.server_id import new_job_id
+from tabard_server.life.server_id import new_job_id
 from tabard_server.settings import Settings
 
 

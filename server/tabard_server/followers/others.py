@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from tabard_registry.content.replicas import SeenReplica
 from tabard_server.errors import JobElsewhere
-from tabard_server.jobs.server_id import keeper_of
+from tabard_server.life.server_id import keeper_of
 from tabard_server.threads import Threads
 
 _KNOWN_SECONDS = 2.0

@@ -22,8 +22,8 @@ from tabard_server.errors import BadSettings, ServerError, Unauthenticated
 from tabard_server.identity.authenticator import Authenticator
 from tabard_server.identity.credentials import Credentials, read_authorization
 from tabard_server.identity.sessions import Sessions
-from tabard_server.jobs.server_id import server_id_in
 from tabard_server.life.readiness import Readiness
+from tabard_server.life.server_id import server_id_in
 from tabard_server.rpc.door.door import Recognition
 from tabard_server.rpc.ports import UNIX, operators_socket
 from tabard_server.rpc.server import RpcServer

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tabard_server.jobs.server_id import keeper_of, new_job_id, server_id_in
+from tabard_server.life.server_id import keeper_of, new_job_id, server_id_in
 
 ONE, OTHER = "1" * 32, "2" * 32
 
