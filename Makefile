@@ -55,7 +55,7 @@ TWO_AT_ONCE  := -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: setup fmt lint types test page docs site deploy-check fleet oracle faults long reference ray capacity proto proto-check proto-promise demo wheel bench soak simulate interleave fuzz gpu-check gpu-bench gpu-rehearsal clean help
+.PHONY: setup fmt lint types test page docs site deploy-check fleet fleet-ceph oracle faults long reference ray capacity proto proto-check proto-promise demo wheel bench soak simulate interleave fuzz gpu-check gpu-bench gpu-rehearsal clean help
 
 setup: $(SETUP_STAMP) ## create .venv from constraints.txt; does nothing when it is up to date
 
@@ -88,6 +88,11 @@ site: setup $(SITE_STAMP) $(PROTO_STAMP) ## the documents and the reference of t
 	$(PYTEST) -m site $(ARGS)
 
 fleet: setup ## Envoy before several servers, which are killed, drained, cut off and renewed; on TABARD_TEST_S3, else on moto
+	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m fleet $(ARGS)
+
+fleet-ceph: setup ## the same on a real store, a Ceph that it starts and wipes; needs Debian's Ceph
+	@set -e; TABARD_CEPH_FOLDER=$$(mktemp -d); export TABARD_CEPH_FOLDER; trap 'tests/ceph wipe' EXIT; \
+	variables=$$(tests/ceph start); eval "$$variables"; \
 	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m fleet $(ARGS)
 
 deploy-check: setup $(DEPLOY_STAMP) ## chart, units, compose, images and rules by helm, systemd, docker compose, hadolint and Prometheus

@@ -95,7 +95,9 @@ class App:
         self._traces = job_traces_for(settings, is_hidden=self._is_hidden)
         self.generation = Generation(
             registry=registry,
-            admission=admission_for(engine, settings, bounds=bounds, verifier=self._verifier),
+            admission=admission_for(
+                engine, settings, bounds=bounds, verifier=self._verifier, server_id=front.server_id
+            ),
             pictures=self._pictures,
             readiness=self.readiness,
             queue=queue,
@@ -204,14 +206,8 @@ class App:
         )
 
     def _close_threads(self) -> None:
-        threads = (
-            self._acts,
-            self._operators_acts,
-            self._reads,
-            self._admitting,
-            self._health.judging,
-        )
-        for one in (*threads, self._pictures, self._weight_check):
+        threads = (self._acts, self._operators_acts, self._reads, self._admitting)
+        for one in (*threads, self._health.judging, self._pictures, self._weight_check):
             one.close()
 
     def _note_records(self, records: Sequence[AppliedRecord]) -> None:
@@ -276,6 +272,7 @@ class App:
         self._heartbeat = heartbeat_for(
             self._settings,
             self.registry,
+            server_id=self._front.server_id,
             engine=resources.engine,
             readiness=self.readiness,
             lag_seconds=lambda: self._follower.lag_seconds,
@@ -311,7 +308,7 @@ class App:
                 jobs=self._jobs,
                 reach=self._follower.reach,
             ),
-            jobs=JobServicer(self._jobs, pages=pages),
+            jobs=JobServicer(self._jobs, others=self._heartbeat.others, pages=pages),
             registry=RegistryServicer(
                 self.registry,
                 publishing=publishing,
@@ -338,6 +335,7 @@ class App:
                 policies=policies,
                 served=health.served,
                 metrics=self.metrics,
+                others=self._heartbeat.others,
                 publishing=publishing,
                 questions=questions,
                 pages=pages,

@@ -82,6 +82,7 @@ KINDS: Mapping[type[Exception], Kind] = {
     errors.RequestIdTaken: Kind.EXISTS,
     errors.ReadElsewhere: Kind.ABORTED,
     errors.JobUnknown: Kind.NOT_FOUND,
+    errors.JobElsewhere: Kind.UNAVAILABLE,
     errors.JobNotKept: Kind.UNAVAILABLE,
     errors.OutOfTime: Kind.OUT_OF_TIME,
     errors.JobCancelled: Kind.CANCELLED,
@@ -112,6 +113,7 @@ class Refusal:
         violations: The first fields that are wrong; mostly empty.
         retry_seconds: When to try again; None: not on its own account.
         base: Fingerprint of the base that a server should have; mostly empty.
+        server: How a proxy knows the server to ask; mostly empty.
     """
 
     kind: Kind
@@ -121,6 +123,7 @@ class Refusal:
     violations: tuple[Violation, ...] = ()
     retry_seconds: float | None = None
     base: str = ""
+    server: str = ""
 
 
 class Refused(Exception):
@@ -163,6 +166,7 @@ def refusal_of(error: Exception) -> Refusal:
             _STORE_RETRY_SECONDS if isinstance(error, registry_errors.StoreUnavailable) else None,
         ),
         base=_trim(str(getattr(error, "base", "")), bytes_max=_BASE_BYTES_MAX),
+        server=_trim(str(getattr(error, "server", "")), bytes_max=_BASE_BYTES_MAX),
     )
 
 

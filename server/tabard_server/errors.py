@@ -19,6 +19,7 @@ ServerError
 ├── RequestIdTaken       the request id stands for something else, or for what is gone: take another
 ├── ReadElsewhere        a newer call with the same request id has the job now
 ├── JobUnknown           this caller has no such job, or it is not kept any more
+├── JobElsewhere         another server keeps the job: ask that one
 ├── JobNotKept           the server's disk does not keep jobs
 ├── OutOfTime            the deadline passed, or is too near to begin
 ├── JobCancelled         the caller left or the server stopped
@@ -30,7 +31,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tabard_registry import Report
@@ -257,6 +258,22 @@ class JobUnknown(ServerError):
     """The caller has no such job, or it is not kept any more; an image of it is not there."""
 
     reason = "JOB_UNKNOWN"
+
+
+class JobElsewhere(ServerError):
+    """Another server of the registry keeps the job, if anybody does.
+
+    Attributes:
+        server: How a proxy knows it, for the metadata `tabard-server`; empty: it does not say.
+        base: Fingerprint of its base.
+    """
+
+    reason = "JOB_ELSEWHERE"
+
+    def __init__(self, message: str, *, server: str, base: str, **more: Any) -> None:
+        super().__init__(message, **more)
+        self.server = server
+        self.base = base
 
 
 class JobNotKept(ServerError):

@@ -125,8 +125,9 @@ class Settings(BaseSettings):
     checkpoint_records: NonNegativeInt = 1_000
     """A checkpoint is kept every so many records; 0: never."""
     advertise: Annotated[str, Field(max_length=256)] = ""
-    """Address at which others reach this server; told to operators who ask for the replicas of its
-    registry, and to nobody else; empty: its machine's name alone is told."""
+    """Address at which others reach this server, as a proxy in front of it does: told to operators
+    who ask for the replicas of its registry, and to callers who list jobs or ask another server for
+    a job that this one keeps; empty: its machine's name alone is told, to operators."""
     heartbeat_seconds: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] = 60.0
     """How often it says in its registry that it is there and how it stands; 0: never, and the
     others do not know of it."""

@@ -17,7 +17,7 @@ from tabard import (
 from tabard.calls.generation import Given
 from tabard.patience import Patience, Retries, require_timeout
 from tabard.result import Accepted, GeneratedImage, Progress, WornRecipe, WornRelease
-from tabard.routing import BASE_METADATA, base_hint
+from tabard.routing import BASE_METADATA, SERVER_METADATA, base_hint
 from tabard.v1 import generation_service_pb2 as pb
 
 BASE = "sha256:" + "01" * 32
@@ -287,3 +287,37 @@ def test_what_began_is_not_sent_again() -> None:
 
     with pytest.raises(ResourceExhausted):
         retries.pause_after(refusal())
+
+
+def elsewhere(server: str, base: str = "") -> Unavailable:
+    return Unavailable("another server has it", retry_after_seconds=1.0, server=server, base=base)
+
+
+def test_server_of_a_job_is_asked_at_once() -> None:
+    """The next try names it and its base; whoever asks is told, for the calls to come."""
+    told: list[tuple[str, str]] = []
+    retries = Retries(
+        patience_seconds=60, timeout_seconds=None, on_server=lambda *said: told.append(said)
+    )
+
+    assert retries.pause_after(elsewhere("c2VydmVy", BASE)) == 0.0
+
+    assert told == [("c2VydmVy", BASE)]
+    assert dict(retries.metadata(((SERVER_METADATA, "b2xk"), ("authorization", "x")))) == {
+        SERVER_METADATA: "c2VydmVy",
+        BASE_METADATA: base_hint(BASE),
+        "authorization": "x",
+    }
+
+
+def test_server_that_is_away_is_waited_for() -> None:
+    """Named again it is not there; and servers that name each other do not make a client run."""
+    clock = Clock()
+    retries = Retries(patience_seconds=5, timeout_seconds=None, clock=clock, rng=random.Random(1))
+
+    pauses = [retries.pause_after(elsewhere(name)) for name in ("YQ==", "YQ==", "Yg==", "Yw==")]
+
+    assert [pause == 0.0 for pause in pauses] == [True, False, True, False]
+    clock.now = 5
+    with pytest.raises(Unavailable):
+        retries.pause_after(elsewhere("Yw=="))

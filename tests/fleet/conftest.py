@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Three servers of the demo base on one bucket, with Envoy before them; and bases of toy width."""
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,14 @@ class Fleet:
     def addresses(self) -> list[str]:
         """Where the servers are."""
         return [one.address for one in self.servers]
+
+
+def await_seq(fleet: Fleet, seq: int) -> None:
+    """Wait until every server has read the log so far."""
+    for server in fleet.servers:
+        with Client(server.address) as one:
+            while one.status().registry_seq < seq:
+                threading.Event().wait(0.02)
 
 
 @pytest.fixture(scope="session", autouse=True)

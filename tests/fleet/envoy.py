@@ -97,19 +97,23 @@ def validate(config: Path) -> str:
 
 @contextmanager
 def run_envoy(
-    folder: Path, *, servers: Mapping[str, Sequence[str]], name: str = "envoy.yaml", base: str = ""
+    folder: Path,
+    *,
+    servers: Mapping[str, Sequence[str]],
+    name: str = "envoy.yaml",
+    words: Mapping[str, str] | None = None,
 ) -> Iterator[Envoy]:
-    """Run Envoy by a file of deploy/envoy; only ports, addresses and the base are put in.
+    """Run Envoy by a file of deploy/envoy; only ports, addresses and some words are put in.
 
     Args:
         folder: Where its files go.
         servers: The addresses of each cluster.
         name: The file.
-        base: The first digits of the base to which the file routes.
+        words: What stands in the place of words of the file: its base, its certificates.
     """
     folder.mkdir(parents=True, exist_ok=True)
     config, log, told = folder / name, folder / "envoy.log", folder / "admin"
-    config.write_text(json.dumps(_placed(read_config(name), servers=servers, base=base)))
+    config.write_text(_placed(read_config(name), servers=servers, words=words or {}))
     with log.open("ab") as sink:
         process = subprocess.Popen(
             [
@@ -135,7 +139,7 @@ def run_envoy(
         process.wait(timeout=60)
 
 
-def _placed(config: Any, *, servers: Mapping[str, Sequence[str]], base: str) -> Any:
+def _placed(config: Any, *, servers: Mapping[str, Sequence[str]], words: Mapping[str, str]) -> str:
     config["admin"]["address"]["socket_address"]["port_value"] = 0
     resources = config["static_resources"]
     listener = resources["listeners"][0]
@@ -144,7 +148,10 @@ def _placed(config: Any, *, servers: Mapping[str, Sequence[str]], base: str) -> 
         ends = [_endpoint(one) for one in servers[cluster["name"]]]
         cluster["load_assignment"]["endpoints"] = [{"lb_endpoints": ends}]
     text = json.dumps(config)
-    return json.loads(text.replace("000000000000", base) if base else text)
+    for said, word in words.items():
+        assert said in text, f"the file does not say {said}"
+        text = text.replace(said, word)
+    return text
 
 
 def _endpoint(address: str) -> dict[str, Any]:

@@ -43,7 +43,8 @@ def bases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoBases]:
         with Client(servers[1].address) as client:
             hint = base_hint(client.status().base_fingerprint)
         places = {"tabard": [servers[0].address], "tabard-other-base": [servers[1].address]}
-        with run_envoy(folder / "envoy", servers=places, name="bases.yaml", base=hint) as envoy:
+        words = {"000000000000": hint}
+        with run_envoy(folder / "envoy", servers=places, name="bases.yaml", words=words) as envoy:
             found = TwoBases(envoy, servers)
             _publish(found, drawn, folder)
             yield found

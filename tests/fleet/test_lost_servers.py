@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tabard import Accepted, Client, Done, GeneratedImage, Progress
-from tests.fleet.conftest import STACKS, Fleet
+from tests.fleet.conftest import STACKS, Fleet, await_seq
 
 pytestmark = pytest.mark.fleet
 
@@ -153,7 +153,7 @@ def test_moves_hold_behind_one_address(fleet: Fleet) -> None:
                     lambda: client.rollback("acme/watercolor", reason="colours drift"),
                 ):
                     moves.append(move())
-                    _await_seq(fleet, moves[-1].seq)
+                    await_seq(fleet, moves[-1].seq)
                     now[0] = next(phase)
                     count = len(wearing)
                     while len(wearing) < count + 30 and not any(one.done() for one in callers):
@@ -170,10 +170,3 @@ def test_moves_hold_behind_one_address(fleet: Fleet) -> None:
     assert promoted <= {"1.1.0", "1.0.0"}
     assert "1.1.0" in promoted
     assert after == {"1.0.0"}
-
-
-def _await_seq(fleet: Fleet, seq: int) -> None:
-    for server in fleet.servers:
-        with Client(server.address) as one:
-            while one.status().registry_seq < seq:
-                threading.Event().wait(0.02)

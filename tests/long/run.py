@@ -27,23 +27,24 @@ PACKAGES = {
     "radosgw": "radosgw",
     "curl": "curl",
 }
-"""Programs of the store that `faults` kills, and the Debian packages that have them."""
+"""Programs of a real store, and the Debian packages that have them."""
+ON_A_STORE = ("faults", "fleet")
+"""Suites that run on a real store: one kills it, one is cut off from it."""
 
 _TELLING = re.compile(r"\b(passed|failed|error|broken|kept)\b")
 
 
 class NoStore(Exception):
-    """There is no S3 store to run faults on, and none can be started."""
+    """There is no S3 store to run a suite on, and none can be started."""
 
 
 def run_parts(parts: Sequence[Part], results: Results) -> None:
     """Run parts and keep what comes of each; a part that is interrupted never was.
 
     Raises:
-        NoStore: Faults are among them, and there is no store for them.
+        NoStore: Some need a store, and there is none for them.
     """
-    wanted = [part for part in parts if part.suite == "faults"]
-    if wanted:
+    if any(part.suite in ON_A_STORE for part in parts):
         require_store(os.environ)
     for number, part in enumerate(parts, start=1):
         print(f"[{number}/{len(parts)}] {part.key}", flush=True)
@@ -80,7 +81,7 @@ def run_part(
 
 
 def require_store(environment: Mapping[str, str]) -> None:
-    """Refuse to leave faults out in silence.
+    """Refuse to run without a real store in silence.
 
     Raises:
         NoStore: A program is missing that a store needs.
@@ -90,14 +91,14 @@ def require_store(environment: Mapping[str, str]) -> None:
     if missing:
         named = "" if environment.get("TABARD_TEST_S3") else ", and TABARD_TEST_S3 names no store"
         raise NoStore(
-            f"faults needs the Debian packages {' '.join(missing)}{named}. Install them, or leave "
-            "the suite out: make long ARGS='--only oracle soak interleave fuzz simulate'"
+            f"{' and '.join(ON_A_STORE)} need the Debian packages {' '.join(missing)}{named}. "
+            "Install them, or leave both out: make long ARGS='--only oracle soak interleave fuzz'"
         )
 
 
 @contextmanager
 def _environment_of(part: Part) -> Iterator[Mapping[str, str]]:
-    if part.suite != "faults" or os.environ.get("TABARD_TEST_S3"):
+    if part.suite not in ON_A_STORE or os.environ.get("TABARD_TEST_S3"):
         yield os.environ
         return
     with started_ceph() as ceph:

@@ -148,10 +148,11 @@ def test_status_tells_whether_all_passed(
 
 
 def test_missing_store_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the programs, faults fail with the packages to install."""
+    """Without the programs, what needs a store fails with the packages to install."""
     monkeypatch.setenv("PATH", "/nowhere")
 
-    with pytest.raises(NoStore, match="ceph-common ceph-mon ceph-osd curl radosgw"):
+    named = "faults and fleet need the Debian packages ceph-common ceph-mon ceph-osd curl radosgw"
+    with pytest.raises(NoStore, match=named):
         require_store({})
 
 

@@ -319,7 +319,7 @@ class AsyncClient:
         return self._open_channel
 
     async def _send(self, call: Call[T] | Upload[T]) -> T:
-        retries = self._retries(call.timeout_seconds or self._connection.timeout_seconds)
+        retries = self._retries(call.timeout_seconds or self._connection.timeout_seconds, call)
         while True:
             invoke, sent = call.on(self._channel)
             try:
@@ -372,7 +372,7 @@ class AsyncClient:
                 rpc.cancel()
             await asyncio.sleep(pause)
 
-    def _retries(self, timeout_seconds: float | None, call: Call[Any] | None = None) -> Retries:
+    def _retries(self, timeout_seconds: float | None, call: object = None) -> Retries:
         return self._connection.retries(timeout_seconds, call=call, on_wait=self._on_wait)
 
     @contextlib.asynccontextmanager

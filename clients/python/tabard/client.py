@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, Self, TypeVar, cast
 
 import grpc
 
@@ -323,7 +323,7 @@ class Client:
         return self._open_channel
 
     def _send(self, call: Call[T] | Upload[T]) -> T:
-        retries = self._retries(call.timeout_seconds or self._connection.timeout_seconds)
+        retries = self._retries(call.timeout_seconds or self._connection.timeout_seconds, call)
         while True:
             invoke, sent = call.on(self._channel)
             try:
@@ -374,7 +374,7 @@ class Client:
                 rpc.cancel()
             time.sleep(pause)
 
-    def _retries(self, timeout_seconds: float | None, call: Call[Any] | None = None) -> Retries:
+    def _retries(self, timeout_seconds: float | None, call: object = None) -> Retries:
         return self._connection.retries(timeout_seconds, call=call, on_wait=self._on_wait)
 
     @contextlib.contextmanager

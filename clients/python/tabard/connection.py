@@ -171,15 +171,17 @@ class Connection:
         return Caller(actor=self.actor, new_id=lambda: uuid.uuid4().hex, base=self.base)
 
     def retries(
-        self, timeout_seconds: float | None, *, call: Call[Any] | None, on_wait: OnWait | None
+        self, timeout_seconds: float | None, *, call: object, on_wait: OnWait | None
     ) -> Retries:
-        """Give what counts the tries of a call; None: one that is not safe to repeat."""
+        """Give what counts the tries of a call; what is no `Call` is not safe to repeat."""
+        said = call if isinstance(call, Call) else None
         return Retries(
             patience_seconds=self.patience_seconds,
             timeout_seconds=timeout_seconds,
             on_wait=on_wait,
-            given=call.given if call else None,
-            on_base=call.on_base if call else None,
+            given=said.given if said else None,
+            on_base=said.on_base if said else None,
+            on_server=said.on_server if said else None,
             is_base_said=bool(self.base),
         )
 

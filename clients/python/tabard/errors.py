@@ -46,6 +46,7 @@ class TabardError(Exception):
         violations: The fields that were refused, one by one.
         retry_after_seconds: How long the server asks to wait, if it says.
         base: Fingerprint of the base that is needed, where the server has another one; else empty.
+        server: How a proxy knows the server to ask, where another one keeps the job; else empty.
     """
 
     status: str
@@ -61,6 +62,7 @@ class TabardError(Exception):
         violations: tuple[FieldViolation, ...] = (),
         retry_after_seconds: float | None = None,
         base: str = "",
+        server: str = "",
     ) -> None:
         super().__init__(message)
         self.reason = reason
@@ -69,6 +71,7 @@ class TabardError(Exception):
         self.violations = violations
         self.retry_after_seconds = retry_after_seconds
         self.base = base
+        self.server = server
         # A traceback of an error that nobody caught shows these below the message.
         for violation in violations:
             self.add_note(f"{violation.field}: {violation.description}")

@@ -21,7 +21,7 @@ from tabard.errors import (
     TabardError,
     Unavailable,
 )
-from tabard.routing import BASE_METADATA, base_hint
+from tabard.routing import BASE_METADATA, SERVER_METADATA, base_hint
 
 if TYPE_CHECKING:
     import random
@@ -42,6 +42,8 @@ _PAUSE_SECONDS_MAX = 2.0
 _JITTER_SECONDS = 0.1
 _JITTER_GROWTH = 2.0
 _JITTER_SECONDS_MAX = 2.0
+_MOVES_MAX = 2
+"""How often a call goes to another server at once; from then on it waits as it is asked to."""
 _log = logging.getLogger("tabard")
 
 
@@ -145,6 +147,7 @@ class Retries:
         on_wait: OnWait | None = None,
         given: Given | None = None,
         on_base: Callable[[str], None] | None = None,
+        on_server: Callable[[str, str], None] | None = None,
         is_base_said: bool = False,
         clock: Callable[[], float] = time.monotonic,
         rng: random.Random | None = None,
@@ -157,6 +160,7 @@ class Retries:
             on_wait: Told of every wait.
             given: What its caller was given, of a call that is safe to repeat.
             on_base: Told which base it needs, when a server of another one refuses.
+            on_server: Told which server keeps its job, and that one's base, when another refuses.
             is_base_said: Whether its caller says the base: then it goes to no other.
             clock: Monotonic seconds.
             rng: For jitter.
@@ -177,8 +181,10 @@ class Retries:
         self._failing_since: float | None = None
         self._given = given
         self._on_base = on_base
+        self._on_server = on_server
         self._is_base_said = is_base_said
-        self._base = ""
+        self._base = self._server = ""
+        self._moves = 0
         self.is_under_way = False
 
     @property
@@ -201,11 +207,14 @@ class Retries:
         return is_new
 
     def metadata(self, said: Metadata) -> Metadata:
-        """Give the metadata of the next try: the base is that which servers have named."""
+        """Give the metadata of the next try: base and server are those that servers have named."""
         base = self._base or (base_hint(self._given.base) if self._given else "")
-        if not base or self._is_base_said:
-            return said
-        return (*(one for one in said if one[0] != BASE_METADATA), (BASE_METADATA, base))
+        named = {
+            BASE_METADATA: "" if self._is_base_said else base,
+            SERVER_METADATA: self._server,
+        }
+        found = {key: value for key, value in named.items() if value}
+        return (*(one for one in said if one[0] not in found), *found.items())
 
     def request(self, first: Message) -> Message:
         """Give what the next try sends, of what was sent at first."""
@@ -215,12 +224,13 @@ class Retries:
         """Give the seconds to wait before the next try: what was asked for, and full jitter.
 
         Every wait is told: to `on_wait`, else in the log `tabard`. A server of another base is not
-        waited for: the next try goes to one of the right base, once.
+        waited for: the next try goes to one of the right base, once; nor is one that says who
+        keeps the job.
 
         Raises:
             TabardError: The refusal, when it asks for no wait, or there is no time for it.
         """
-        if self._goes_to_another_base(refusal):
+        if self._goes_to_another_server(refusal) or self._goes_to_another_base(refusal):
             return 0.0
         asked = 0.0 if self._is_lost(refusal) else refusal.retry_after_seconds
         if asked is None or not isinstance(refusal, ResourceExhausted | Unavailable):
@@ -246,6 +256,17 @@ class Retries:
                 "not done (%s): attempt %d follows in %.2f s", refusal.reason, self.attempts, pause
             )
         return pause
+
+    def _goes_to_another_server(self, refusal: TabardError) -> bool:
+        if not refusal.server or refusal.server == self._server or self._moves >= _MOVES_MAX:
+            return False
+        self._server, self._base = refusal.server, base_hint(refusal.base)
+        self._moves += 1
+        self.attempts += 1
+        if self._on_server is not None:
+            self._on_server(refusal.server, refusal.base)
+        _log.info("refused (%s): asked for again at its server", refusal.reason)
+        return True
 
     def _goes_to_another_base(self, refusal: TabardError) -> bool:
         base = base_hint(refusal.base)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a request says to a proxy: which stack it wears, and which base it needs. Hints, no more.
+"""What a request says to a proxy: its stack, its base, the server of its job. Hints, no more.
 
-In: refs, a prompt, fingerprints. Out: metadata by which something in front of several servers keeps
-a stack together and finds a base. A server reads none of it: whoever forges it chooses a replica.
+In: refs, a prompt, fingerprints, ids of jobs. Out: metadata by which something in front of several
+servers keeps a stack together, and finds a base or a server. A server reads none of it: whoever
+forges it chooses a replica.
 """
 
 from __future__ import annotations
@@ -17,11 +18,14 @@ STACK_METADATA = "tabard-stack"
 """The key under which a request says its stack."""
 BASE_METADATA = "tabard-base"
 """The key under which it says its base."""
+SERVER_METADATA = "tabard-server"
+"""The key under which a call about a job says which server keeps it."""
 
 _STACK_DIGITS = 16
 _BASE_DIGITS = 12
 _KNOWN_MAX = 4_096
 _DEFAULT_CHANNEL = "@stable"
+_KEEPER = re.compile(r"([0-9a-f]{8})[0-9a-f]{32}")
 _FINGERPRINT = re.compile(r"(?:sha256:)?([0-9a-f]{12,64})")
 
 # A weight follows the first colon, but the colon of `sha256:<hex>` is not one.
@@ -87,6 +91,33 @@ class KnownBases:
         with self._lock:
             found = {self._bases.get(name, "") for name in _names(refs, prompt)} - {""}
         return found.pop() if len(found) == 1 else ""
+
+
+class KnownServers:
+    """Which server keeps the jobs of which ids, as far as servers said so. Bounded; any thread."""
+
+    def __init__(self) -> None:
+        self._servers: OrderedDict[str, tuple[str, str]] = OrderedDict()
+        self._lock = Lock()
+
+    def note(self, job_id: str, server: str, base: str) -> None:
+        """Keep what a server said: who has this job, and all whose ids begin alike."""
+        found = _KEEPER.fullmatch(job_id)
+        if not found:
+            return
+        with self._lock:
+            self._servers.pop(found[1], None)
+            self._servers[found[1]] = server, base_hint(base)
+            while len(self._servers) > _KNOWN_MAX:
+                self._servers.popitem(last=False)
+
+    def metadata(self, job_id: str) -> tuple[tuple[str, str], ...]:
+        """Give what a call about a job says; nothing where nobody has said who keeps it."""
+        found = _KEEPER.fullmatch(job_id)
+        with self._lock:
+            server, base = self._servers.get(found[1] if found else "", ("", ""))
+        said = ((SERVER_METADATA, server), (BASE_METADATA, base))
+        return tuple((key, value) for key, value in said if value)
 
 
 def _names(refs: Iterable[str], prompt: str) -> set[str]:

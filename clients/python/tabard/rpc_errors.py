@@ -118,6 +118,7 @@ def tabard_error(call: FailedCall, *, address: str) -> TabardError:
         violations=violations,
         retry_after_seconds=retry_after_seconds,
         base=info.metadata.get("base", ""),
+        server=info.metadata.get("server", ""),
     )
 
 

@@ -26,6 +26,9 @@ FORGOTTEN_SECONDS = 86_400.0
 TEXT_CHARS_MAX = 256
 """Longest text that a server says of itself; what is longer is cut."""
 
+_BEATS_MISSED_MAX = 3
+_PATIENCE_SECONDS = 5.0
+"""What a slow store may take."""
 _BYTES_MAX = 8_192
 _INTEGER_MAX = 2**53
 _KEY = re.compile(rf"{REPLICA_FOLDER}/([0-9a-f]{{32}})\.json")
@@ -36,7 +39,7 @@ class Replica:
     """What a server says of itself.
 
     Attributes:
-        id: 32 hexadecimal digits, drawn at its start.
+        id: 32 hexadecimal digits, kept with its jobs.
         address: Where it says that others reach it; empty: it does not say.
         host: The name of its machine.
         version: Of Tabard.
@@ -78,6 +81,12 @@ class SeenReplica:
 
     replica: Replica
     age_seconds: float
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it should have been heard of since."""
+        late = _BEATS_MISSED_MAX * self.replica.every_seconds + _PATIENCE_SECONDS
+        return self.age_seconds > late
 
 
 class ReplicaBook:

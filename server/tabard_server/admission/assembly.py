@@ -2,7 +2,6 @@
 """Puts admission together for one engine and its settings. In: both. Out: what `App` passes on."""
 
 import random
-import secrets
 import time
 from typing import Any
 
@@ -20,6 +19,7 @@ from tabard_server.admission.walks import WalkReader
 from tabard_server.engine_port.port import EnginePort
 from tabard_server.engine_port.samplers import default_sampler
 from tabard_server.engine_port.weights.blocks import Blocks
+from tabard_server.life.server_id import new_job_id
 from tabard_server.settings import Settings
 
 
@@ -49,7 +49,12 @@ def walks_for(engine: EnginePort[Any], settings: Settings) -> WalkReader:
 
 
 def admission_for(
-    engine: EnginePort[Any], settings: Settings, *, bounds: Bounds, verifier: Verifier
+    engine: EnginePort[Any],
+    settings: Settings,
+    *,
+    bounds: Bounds,
+    verifier: Verifier,
+    server_id: str,
 ) -> Admission:
     """Return an admission with real clocks, ids and seeds."""
     limits, defaults = settings.limits, settings.defaults
@@ -92,6 +97,6 @@ def admission_for(
         limits=limits,
         shows_previews=not settings.safety.hides_previews,
         clock=time.monotonic,
-        new_id=lambda: secrets.token_hex(16),
+        new_id=lambda: new_job_id(server_id),
         draw_seed=lambda most: rng.randint(0, most),
     )

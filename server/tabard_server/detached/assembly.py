@@ -30,7 +30,7 @@ def detached_for(
     """Return what keeps detached jobs on a server that listens at an address."""
     jobs = settings.jobs
     # A cache without room, or that nobody may write to, costs time and detached jobs, no server.
-    folder = JobFolder(_folder_for(settings, address=address), is_required=bool(jobs.folder))
+    folder = JobFolder(folder_for(settings, address=address), is_required=bool(jobs.folder))
     urls = {place.namespace: place.url for place in jobs.places}
     return Detached(
         walk=walk,
@@ -48,7 +48,8 @@ def detached_for(
     )
 
 
-def _folder_for(settings: Settings, *, address: str) -> Path:
+def folder_for(settings: Settings, *, address: str) -> Path:
+    """Return where a server that listens at an address keeps its jobs."""
     if settings.jobs.folder:
         return Path(settings.jobs.folder)
     name = "".join(char if char.isalnum() or char in ".-" else "_" for char in address)

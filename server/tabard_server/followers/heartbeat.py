@@ -8,7 +8,6 @@ and removed when the server ends. A failure is logged once and never more than t
 import asyncio
 import contextlib
 import platform
-import secrets
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from tabard_registry.content.replicas import Replica, ReplicaBook, SeenReplica
 from tabard_registry.errors import RegistryError
 from tabard_registry.log.records import RECORD_VERSION_MAX
 from tabard_server.engine_port.port import EnginePort
+from tabard_server.followers.others import Others
 from tabard_server.life.readiness import Readiness
 from tabard_server.settings import Settings
 from tabard_server.telemetry.logs import log_event, log_problem
@@ -34,7 +34,12 @@ class Heartbeat:
     def __init__(
         self, book: ReplicaBook, *, describe: Callable[[], Replica], every_seconds: float
     ) -> None:
-        """Take where it is told, what says how the server stands, and how often; 0: never."""
+        """Take where it is told, what says how the server stands, and how often; 0: never.
+
+        `others` knows those that tell of themselves likewise.
+        """
+        now = describe()
+        self.others = Others(now.id, seen=book.seen, own_address=now.address)
         self._book = book
         self._describe = describe
         self._every_seconds = every_seconds
@@ -76,6 +81,7 @@ class Heartbeat:
     def close(self) -> None:
         """Tell it no more; what was told is removed. Idempotent."""
         self._is_closed = True
+        self.others.close()
         self.beat()
 
     def _beat(self, *, is_first_of_many: bool) -> None:
@@ -115,15 +121,15 @@ def heartbeat_for(
     readiness: Readiness,
     lag_seconds: Callable[[], float],
     rows: Callable[[], tuple[int, int]],
+    server_id: str,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-    new_id: Callable[[], str] = lambda: secrets.token_hex(16),
 ) -> Heartbeat:
     """Return the heartbeat of a server that begins now; `rows` are those that wait, and that run.
 
     What it tells names no namespace and no caller.
     """
     begun = Replica(
-        id=new_id(),
+        id=server_id,
         address=settings.advertise,
         host=platform.node(),
         version=tabard_version(),

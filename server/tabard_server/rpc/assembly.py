@@ -13,6 +13,7 @@ from tabard_server.detached.detached import Detached
 from tabard_server.detached.drawing import Walk, Words
 from tabard_server.evaluation.evaluation import Evaluation
 from tabard_server.evaluation.looks import Encoders
+from tabard_server.followers.others import Others
 from tabard_server.jobs.job import Event, ImageReady, Job, JobSpec
 from tabard_server.judgement.canary.policy import CanaryPolicy
 from tabard_server.limits import Limits
@@ -53,6 +54,7 @@ def health_services_for(
     policies: Policies,
     served: ServedImages,
     metrics: Metrics,
+    others: Others,
     publishing: Publishing,
     questions: Questions,
     pages: Pages,
@@ -89,6 +91,7 @@ def health_services_for(
                 policy=CanaryPolicy(),
                 metrics=metrics,
             ),
+            others=others,
             questions=questions,
         ),
     )

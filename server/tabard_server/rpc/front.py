@@ -9,6 +9,7 @@ import asyncio
 import ssl
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import cached_property
 
 from tabard_registry import Forbidden, Registry
 from tabard_registry.acts.permission import refuse_role
@@ -16,11 +17,13 @@ from tabard_registry.identity.roles import ANY_NAMESPACE, Role
 from tabard_server.access.certificate_files import CertificateFiles
 from tabard_server.access.settings import is_loopback
 from tabard_server.callers.gate import Gate
+from tabard_server.detached.assembly import folder_for
 from tabard_server.errors import BadSettings, ServerError, Unauthenticated
 from tabard_server.identity.authenticator import Authenticator
 from tabard_server.identity.credentials import Credentials, read_authorization
 from tabard_server.identity.sessions import Sessions
 from tabard_server.life.readiness import Readiness
+from tabard_server.life.server_id import server_id_in
 from tabard_server.rpc.door.door import Recognition
 from tabard_server.rpc.ports import UNIX, operators_socket
 from tabard_server.rpc.server import RpcServer
@@ -46,6 +49,7 @@ class Front:
         address: That of the gRPC port.
         operators_address: The one that is kept for operators; empty: there is none.
         metrics_address: That of the metrics page; empty: there is none.
+        server_id: What this server is called among those of its registry.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -77,6 +81,11 @@ class Front:
             files=self._files,
         )
         self.address = self.operators_address = self.metrics_address = ""
+
+    @cached_property
+    def server_id(self) -> str:
+        """What this server is called among those of its registry; asked for once it listens."""
+        return server_id_in(folder_for(self._settings, address=self.address))
 
     def recognise(self, registry: Registry) -> None:
         """Know the tokens of a registry from now on, where they are taken."""

@@ -10,15 +10,10 @@ from tabard_registry.content.replicas import SeenReplica
 from tabard_server.rpc.names import number_of
 from tabard_server.rpc.times import write_duration, write_time
 
-_BEATS_MISSED_MAX = 3
-_PATIENCE_SECONDS = 5.0
-"""What a slow store may take."""
-
 
 def write_replica(seen: SeenReplica, *, now: datetime) -> pb.Replica:
     """Write what a server said of itself; `now` is the clock of the one that answers."""
     said, age = seen.replica, seen.age_seconds
-    late = _BEATS_MISSED_MAX * said.every_seconds + _PATIENCE_SECONDS
     state: Any = 0
     with suppress(ValueError):
         # A newer one may say what is not known here.
@@ -37,7 +32,7 @@ def write_replica(seen: SeenReplica, *, now: datetime) -> pb.Replica:
         start_time=write_time(said.started_at),
         age=write_duration(age),
         interval=write_duration(said.every_seconds),
-        is_lost=age > late,
+        is_lost=seen.is_lost,
         registry_seq=said.seq,
         registry_lag=write_duration(said.lag_seconds),
         clock_ahead=None if ahead is None else write_duration(ahead),

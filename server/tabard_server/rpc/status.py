@@ -30,6 +30,8 @@ HINT_KEY = "hint"
 """Where ErrorInfo keeps what to do next."""
 BASE_KEY = "base"
 """Where it keeps the fingerprint of the base that is needed, if this server has another one."""
+SERVER_KEY = "server"
+"""Where it keeps what to say in the metadata `tabard-server`, to reach the right one by a proxy."""
 
 CODES: Mapping[Kind, grpc.StatusCode] = {
     Kind.INVALID: grpc.StatusCode.INVALID_ARGUMENT,
@@ -88,6 +90,8 @@ def build_status(refusal: Refusal) -> tuple[grpc.StatusCode, bytes]:
         info.metadata[HINT_KEY] = refusal.hint
     if refusal.base:
         info.metadata[BASE_KEY] = refusal.base
+    if refusal.server:
+        info.metadata[SERVER_KEY] = refusal.server
     details: list[Message] = [info]
     if refusal.violations:
         violations = [

@@ -22,6 +22,8 @@ HOME = "/run/tabard-test"
 """The home of the manager, in its own namespace: nobody else sees it."""
 HIDDEN = ("/root", "/home", "/run/user")
 """What `ProtectHome` hides."""
+PRIVATE = ("/tmp/", "/var/tmp/")
+"""What `PrivateTmp` hides."""
 
 # The folders that a booted system has, and nothing of this machine's /run. What a service needs of
 # this test's Python may lie in somebody's home: it is shown at its path, and the rest is not.
@@ -134,7 +136,8 @@ def manager_of(folder: Path, **units: str) -> Iterator[Manager]:
 def runs_here(unit: str, *, command: str, user: str = "nobody", group: str = "nogroup") -> str:
     """Return a unit of the repository as it can run in this tree: another command, an other user.
 
-    Everything that hardens it stays, but `ProtectHome` where Python itself lies in a home.
+    Everything that hardens it stays, but `ProtectHome` where Python itself lies in a home. What of
+    it lies among temporary files is shown to the unit at its path, and nothing else from there.
     """
     lines = []
     for line in unit.splitlines():
@@ -142,6 +145,7 @@ def runs_here(unit: str, *, command: str, user: str = "nobody", group: str = "no
         if name == "ExecStart":
             lines += [f"ExecStart={command}", f"Environment=PYTHONPATH={_path()}"]
             lines += ["Environment=PYTHONDONTWRITEBYTECODE=1 OMP_NUM_THREADS=1"]
+            lines += [f"BindReadOnlyPaths={path}" for path in _shown() if path.startswith(PRIVATE)]
         elif name in ("User", "Group"):
             lines.append(f"{name}={user if name == 'User' else group}")
         elif name == "ProtectHome" and any(path.startswith(HIDDEN) for path in _shown()):

@@ -178,13 +178,12 @@ def _keep_drawing(cluster: Cluster, stop: threading.Event) -> None:
             client.generate("a red circle", num_inference_steps=40)
 
 
-def _replica(operations: operations_service_pb2_grpc.OperationsServiceStub, *, stack: str) -> int:
-    """Return when the replica that answers was started, in tenths of a second."""
-    status = operations.GetStatus(
-        operations_service_pb2.GetStatusRequest(), metadata=[("tabard-stack", stack)]
+def _replica(operations: operations_service_pb2_grpc.OperationsServiceStub, *, stack: str) -> str:
+    """Return the id that the replica which answers has drawn at its start."""
+    listed = operations.ListReplicas(
+        operations_service_pb2.ListReplicasRequest(), metadata=[("tabard-stack", stack)]
     )
-    uptime = status.uptime
-    return round(time.time() - uptime.seconds - uptime.nanos / 1e9)
+    return str(listed.replica_id)
 
 
 def _long_request() -> generation_service_pb2.GenerateRequest:

@@ -18,7 +18,9 @@ def test_jobs_are_admitted_as_settings_say() -> None:
     settings = Settings(limits={"steps_max": 9}, defaults={"steps": 7})
     engine = FakeEngine()
     bounds = bounds_for(engine, settings)
-    admission = admission_for(engine, settings, bounds=bounds, verifier=Verifier())
+    admission = admission_for(
+        engine, settings, bounds=bounds, verifier=Verifier(), server_id="a" * 32
+    )
 
     spec = JobSpec(wanted=WantedDrawing(prompt="a cat"))
     jobs = [admission.admit(spec, state=EMPTY) for _ in range(2)]

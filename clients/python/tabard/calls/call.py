@@ -12,7 +12,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from tabard.errors import FieldViolation, InvalidArgument, TabardError
 from tabard.patience import Given, Metadata
-from tabard.routing import KnownBases
+from tabard.routing import KnownBases, KnownServers
 from tabard.v1 import adapter_pb2
 
 E = TypeVar("E")
@@ -34,12 +34,14 @@ class Caller:
         new_id: Gives a fresh id.
         base: The base to draw on, by its fingerprint; empty: that which the releases need.
         bases: What servers said of that.
+        servers: What they said of who keeps which jobs.
     """
 
     actor: str
     new_id: Callable[[], str]
     base: str = ""
     bases: KnownBases = field(default_factory=KnownBases)
+    servers: KnownServers = field(default_factory=KnownServers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,7 @@ class Call(Generic[T_co]):
             then gives the same answer from its beginning. None: it is not.
         metadata: Request metadata besides the connection's own.
         on_base: Told which base the releases of the request need, if a server has another one.
+        on_server: Told which server keeps the job of the request, and its base, if another does.
         timeout_seconds: Deadline; None takes the client's own, and none at all for a stream.
     """
 
@@ -63,6 +66,7 @@ class Call(Generic[T_co]):
     given: Given | None = None
     metadata: Metadata = ()
     on_base: Callable[[str], None] | None = None
+    on_server: Callable[[str, str], None] | None = None
     timeout_seconds: float | None = None
 
     @property

@@ -254,6 +254,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     TRIGGER_NOT_WORN: _ClassVar[ErrorReason]
     ENCODER_FAILED: _ClassVar[ErrorReason]
     JOB_UNKNOWN: _ClassVar[ErrorReason]
+    JOB_ELSEWHERE: _ClassVar[ErrorReason]
     JOB_IMAGE_UNKNOWN: _ClassVar[ErrorReason]
     JOB_NOT_KEPT: _ClassVar[ErrorReason]
     JOB_PLACE_UNKNOWN: _ClassVar[ErrorReason]
@@ -527,6 +528,7 @@ SAMPLING_REFUSED: ErrorReason
 TRIGGER_NOT_WORN: ErrorReason
 ENCODER_FAILED: ErrorReason
 JOB_UNKNOWN: ErrorReason
+JOB_ELSEWHERE: ErrorReason
 JOB_IMAGE_UNKNOWN: ErrorReason
 JOB_NOT_KEPT: ErrorReason
 JOB_PLACE_UNKNOWN: ErrorReason

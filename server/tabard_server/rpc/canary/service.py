@@ -8,6 +8,8 @@ from tabard.v1 import canary_service_pb2 as pb
 from tabard.v1 import canary_service_pb2_grpc
 from tabard_registry import AdapterName, AdapterRef
 from tabard_server.canary.canaries import Canaries
+from tabard_server.errors import ImageUnknown
+from tabard_server.followers.others import Others
 from tabard_server.publishing.author import author_of
 from tabard_server.publishing.questions import Questions
 from tabard_server.rpc.canary.messages import (
@@ -22,9 +24,10 @@ from tabard_server.rpc.status import Context
 class CanaryServicer(canary_service_pb2_grpc.CanaryServiceServicer):
     """Serves `tabard.v1.CanaryService`. Asyncio thread."""
 
-    def __init__(self, canaries: Canaries, *, questions: Questions) -> None:
-        """Take what can be asked; other doors may share it."""
+    def __init__(self, canaries: Canaries, *, others: Others, questions: Questions) -> None:
+        """Take what can be asked, which other doors may share, and who keeps other jobs."""
         self._canaries = canaries
+        self._others = others
         self._questions = questions
 
     async def StartCanary(
@@ -84,10 +87,12 @@ class CanaryServicer(canary_service_pb2_grpc.CanaryServiceServicer):
         self, request: pb.ReportImageRequest, context: Context
     ) -> pb.ReportImageResponse:
         """Take a complaint about a picture."""
-        reported = await self._canaries.report(
-            read_image_key(request),
-            label=read_label(request.label),
-            identity=context.identity,
-            caller=context.caller,
-        )
+        key, label = read_image_key(request), read_label(request.label)
+        try:
+            reported = await self._canaries.report(
+                key, label=label, identity=context.identity, caller=context.caller
+            )
+        except ImageUnknown:
+            await self._others.refuse(request.job_id)
+            raise
         return write_reported(reported)

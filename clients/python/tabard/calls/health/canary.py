@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 
 from tabard.calls.acts import DEFAULT_CHANNEL
 from tabard.calls.call import Call, Caller, out_of_range
@@ -119,7 +120,6 @@ def report_image(
         InvalidArgument: Nothing says which picture, or the label is unknown.
         NotFound: The server does not know the picture.
     """
-    del caller
     if [image is not None, bool(digest), bool(job)].count(True) != 1:
         message = "a complaint names a picture, its digest, or its job: one of them"
         raise InvalidArgument(
@@ -132,7 +132,12 @@ def report_image(
         digest = "sha256:" + hashlib.sha256(read_picture(image, name="image")).hexdigest()
     number = member_number(pb.ImageLabel.DESCRIPTOR, label, what="label")
     request = pb.ReportImageRequest(image_digest=digest, job_id=job, label=number)
-    return Call(request=request, read=lambda answer: same_fields(ImageReport, answer))
+    return Call(
+        request=request,
+        read=lambda answer: same_fields(ImageReport, answer),
+        metadata=caller.servers.metadata(job),
+        on_server=partial(caller.servers.note, job),
+    )
 
 
 def read_canary(message: pb.Canary) -> Canary:

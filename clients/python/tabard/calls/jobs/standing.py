@@ -3,16 +3,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
+
 import grpc
 
-from tabard.calls.call import Call, Caller, Pages, pages_of
+from tabard.calls.call import Call, Caller, Pages
 from tabard.calls.generation import read_accepted, read_image
+from tabard.calls.jobs.listing import listed
 from tabard.convert import field_value, same_fields
 from tabard.errors import TabardError
 from tabard.jobs.status import JobEvent, JobImage, JobStatus, JobWebhook
 from tabard.result import Accepted, GeneratedImage, Preview, Progress
 from tabard.rpc_errors import STATUS_TABLE
 from tabard.v1 import job_service_pb2 as pb
+
+T = TypeVar("T")
 
 
 def job_status(caller: Caller, job_id: str) -> Call[JobStatus]:
@@ -21,8 +28,9 @@ def job_status(caller: Caller, job_id: str) -> Call[JobStatus]:
     Raises:
         NotFound: The caller has no such job, or it is not kept any more.
     """
-    del caller
-    return Call(request=pb.GetJobRequest(job_id=job_id), read=lambda answer: read_job(answer.job))
+    return _of_job(
+        caller, pb.GetJobRequest(job_id=job_id), read=lambda answer: read_job(answer.job)
+    )
 
 
 def watch_job(
@@ -40,9 +48,9 @@ def watch_job(
     Raises:
         NotFound: The caller has no such job, or it is not kept any more.
     """
-    del caller
-    return Call(
-        request=pb.WatchJobRequest(job_id=job_id, after_event_id=after_event_id),
+    return _of_job(
+        caller,
+        pb.WatchJobRequest(job_id=job_id, after_event_id=after_event_id),
         read=read_job_event,
         knows=lambda message: message.WhichOneof("event") is not None,
         timeout_seconds=timeout_seconds,
@@ -50,9 +58,13 @@ def watch_job(
 
 
 def jobs(caller: Caller, *, limit: int | None = None) -> Pages[JobStatus, tuple[JobStatus, ...]]:
-    """Give the caller's jobs, the newest first; at most `limit`."""
+    """Give the caller's jobs, the newest first; at most `limit`.
+
+    Each server keeps jobs of its own. Where the one that answers names others, behind the same
+    address, they are asked in turn.
+    """
     del caller
-    return pages_of(pb.ListJobsRequest(), "jobs", read_job, limit=limit)
+    return listed(read_job, limit=limit)
 
 
 def cancel_job(caller: Caller, job_id: str, *, forget: bool = False) -> Call[JobStatus]:
@@ -61,9 +73,9 @@ def cancel_job(caller: Caller, job_id: str, *, forget: bool = False) -> Call[Job
     Raises:
         NotFound: The caller has no such job, or it is not kept any more.
     """
-    del caller
-    return Call(
-        request=pb.CancelJobRequest(job_id=job_id, forget=forget),
+    return _of_job(
+        caller,
+        pb.CancelJobRequest(job_id=job_id, forget=forget),
         read=lambda answer: read_job(answer.job),
     )
 
@@ -75,8 +87,9 @@ def retry_job(caller: Caller, job_id: str) -> Call[JobStatus]:
         NotFound: The caller has no such job, or it is not kept any more.
         ResourceExhausted: The server is full; see `.retry_after_seconds`.
     """
-    del caller
-    return Call(request=pb.RetryJobRequest(job_id=job_id), read=lambda answer: read_job(answer.job))
+    return _of_job(
+        caller, pb.RetryJobRequest(job_id=job_id), read=lambda answer: read_job(answer.job)
+    )
 
 
 def job_image(caller: Caller, job_id: str, index: int = 0) -> Call[GeneratedImage]:
@@ -85,10 +98,21 @@ def job_image(caller: Caller, job_id: str, index: int = 0) -> Call[GeneratedImag
     Raises:
         NotFound: It is not finished, or not kept any more.
     """
-    del caller
-    return Call(
-        request=pb.GetJobImageRequest(job_id=job_id, index=index),
+    return _of_job(
+        caller,
+        pb.GetJobImageRequest(job_id=job_id, index=index),
         read=lambda answer: read_image(answer.image),
+    )
+
+
+def _of_job(caller: Caller, request: Any, *, read: Callable[[Any], T], **more: Any) -> Call[T]:
+    """Give a call about one job: it goes to the server that keeps it, once somebody said which."""
+    return Call(
+        request=request,
+        read=read,
+        metadata=caller.servers.metadata(request.job_id),
+        on_server=partial(caller.servers.note, request.job_id),
+        **more,
     )
 
 
