@@ -14,7 +14,6 @@ from typing import Any
 import torch
 
 from tabard_registry.intake.report.training_words import EPSILON
-from tabard_server.engine.base.families import KINDS
 from tabard_server.engine.base.files.tensor_file import unreadable
 from tabard_server.engine.base.pipeline import Opened, open_pipeline
 from tabard_server.engine.base.place import DEMO_BASE, find_base
@@ -135,23 +134,22 @@ def load_base(
 
 
 def _take_apart(opened: Opened, *, source: str) -> Base:
-    pipeline = opened.pipeline
-    kind = KINDS[type(pipeline).__name__]
+    models, kind = opened.models, opened.kind
     return Base(
         family=opened.family,
         source=source,
         text_parts=tuple(
             TextPart(
                 component=component,
-                model=getattr(pipeline, component),
-                tokenizer=getattr(pipeline, tokenizer),
+                model=models[component],
+                tokenizer=opened.tokenizers[tokenizer],
             )
             for component, tokenizer in zip(kind.text_encoders, kind.tokenizers, strict=True)
         ),
-        unet=pipeline.unet,
-        vae=pipeline.vae,
-        scheduler_config=dict(pipeline.scheduler.config),
-        latent_factor=2 ** (len(pipeline.vae.config.block_out_channels) - 1),
-        is_empty_zero=bool(pipeline.config.get("force_zeros_for_empty_prompt", False)),
+        unet=models["unet"],
+        vae=models["vae"],
+        scheduler_config=dict(opened.scheduler.config),
+        latent_factor=2 ** (len(models["vae"].config.block_out_channels) - 1),
+        is_empty_zero=opened.is_empty_zero,
         remarks=opened.remarks,
     )

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a folder or a file to diffusers' pipeline, every weight of which was read and checked here.
+"""From a folder or a file to the parts of a pipeline, every weight of which was read and checked.
 
-In: a path, where a single file's configs are, and what the operator says. Out: the pipeline in
-float32 on the CPU, and what there is to say of it. diffusers fills a weight that no file holds
+In: a path, where a single file's configs are, and what the operator says. Out: the parts in
+float32 on the CPU, and what there is to say of them. diffusers fills a weight that no file holds
 with random numbers and goes on with a warning, and passes over what it does not know; hence this.
 """
 
@@ -34,6 +34,7 @@ from tabard_server.engine.base.families import (
 from tabard_server.engine.base.files.checkpoint import arrange, open_checkpoint
 from tabard_server.engine.base.files.component_files import read_components
 from tabard_server.engine.base.files.stored_model import StoredModel
+from tabard_server.engine.base.old_configs import correct_old
 from tabard_server.engine.base.schedule import Asked, make_scheduler
 from tabard_server.engine.base.tokenizers import read_tokenizer
 from tabard_server.engine.base.weights import fill
@@ -45,17 +46,62 @@ _CONFIG_FILES = ("*.json", "*/*.json", "*/*.txt")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """A loaded pipeline.
+    """The parts of a loaded pipeline.
 
     Attributes:
-        pipeline: diffusers' own.
+        kind: Which pipeline they are of.
+        models: By component.
+        tokenizers: By component.
+        scheduler: Whose configuration is that of the base.
+        index: The `model_index.json`.
+        source: Where they come from.
         family: `sd1`, `sd2` or `sdxl`.
         remarks: What an operator should know of it.
     """
 
-    pipeline: Any
+    kind: PipelineKind
+    models: Mapping[str, Any]
+    tokenizers: Mapping[str, Any]
+    scheduler: Any
+    index: Mapping[str, Any]
+    source: str
     family: str
     remarks: tuple[str, ...] = ()
+
+    @property
+    def is_sdxl(self) -> bool:
+        """Whether it is SDXL's pipeline."""
+        return self.kind.pipeline == "StableDiffusionXLPipeline"
+
+    @property
+    def is_empty_zero(self) -> bool:
+        """Whether an empty negative prompt means zeros instead of an encoded nothing."""
+        return self.is_sdxl and bool(self.index.get("force_zeros_for_empty_prompt", True))
+
+    def pipeline(self) -> Any:
+        """Return diffusers' own pipeline of these parts.
+
+        Raises:
+            BaseNotLoadable: They do not make one.
+        """
+        if self.is_sdxl:
+            own: dict[str, Any] = {
+                "force_zeros_for_empty_prompt": self.is_empty_zero,
+                "add_watermarker": False,
+            }
+        else:
+            own = {"safety_checker": None, "feature_extractor": None}
+            own["requires_safety_checker"] = False
+        parts = {**self.models, **self.tokenizers, "scheduler": self.scheduler}
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                return getattr(diffusers, self.kind.pipeline)(**parts, **own)
+        # What the pipeline finds wrong with its parts comes as anything.
+        except Exception as error:
+            raise BaseNotLoadable(
+                f"the components of {self.source} do not make a {self.kind.pipeline}",
+                hint="take all components from one source, or save the pipeline again",
+            ) from error
 
 
 def open_pipeline(
@@ -116,11 +162,19 @@ def open_pipeline(
         name: read_tokenizer(configs / name, encoder=models[component])
         for component, name in zip(kind.text_encoders, kind.tokenizers, strict=True)
     }
-    pipeline = _assemble(
-        kind, {**models, **tokenizers, "scheduler": scheduler}, index=index, source=stored.source
+    if kind.pipeline == "StableDiffusionPipeline":
+        correct_old(scheduler, models["unet"], source=stored.source)
+    size = _size_remark(stored, models=models)
+    return Opened(
+        kind=kind,
+        models=models,
+        tokenizers=tokenizers,
+        scheduler=scheduler,
+        index=index,
+        source=stored.source,
+        family=family,
+        remarks=(*remarks, *size),
     )
-    size = _size_remark(stored, pipeline=pipeline)
-    return Opened(pipeline=pipeline, family=family, remarks=(*remarks, *size))
 
 
 def config_folder(config: str | None, *, tensors: Mapping[str, Any]) -> Path:
@@ -192,31 +246,10 @@ def _judge_words(stored: StoredModel, *, family: str, asked: Asked) -> tuple[str
     return tuple(remarks)
 
 
-def _assemble(
-    kind: PipelineKind, parts: Mapping[str, Any], *, index: Mapping[str, Any], source: str
-) -> Any:
-    if kind.pipeline == "StableDiffusionXLPipeline":
-        own: dict[str, Any] = {
-            "force_zeros_for_empty_prompt": bool(index.get("force_zeros_for_empty_prompt", True)),
-            "add_watermarker": False,
-        }
-    else:
-        own = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            return getattr(diffusers, kind.pipeline)(**parts, **own)
-    # What the pipeline finds wrong with its parts comes as anything.
-    except Exception as error:
-        raise BaseNotLoadable(
-            f"the components of {source} do not make a {kind.pipeline}",
-            hint="take all components from one source, or save the pipeline again",
-        ) from error
-
-
-def _size_remark(stored: StoredModel, *, pipeline: Any) -> tuple[str, ...]:
+def _size_remark(stored: StoredModel, *, models: Mapping[str, Any]) -> tuple[str, ...]:
     said = resolution(stored.words)
-    factor = 2 ** (len(pipeline.vae.config.block_out_channels) - 1)
-    own = int(pipeline.unet.config.sample_size) * factor
+    factor = 2 ** (len(models["vae"].config.block_out_channels) - 1)
+    own = int(models["unet"].config.sample_size) * factor
     if said is None or said == (own, own):
         return ()
     return (
