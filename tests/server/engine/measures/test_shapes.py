@@ -34,6 +34,8 @@ _CALLS: tuple[tuple[Any, tuple[Any, ...]], ...] = (
     (_aten.add, (_TURNED, _empty(1, 4, 1, 1))),
     (_aten.mul, (_empty(4, dtype=torch.int64), 2.5)),
     (_aten.div, (_ROWS, 2.0)),
+    (_aten.mul, (_ROWS, _ROWS[:, :1])),
+    (_aten.native_layer_norm, (_ROWS.transpose(0, 1), [8], None, None, 1e-5)),
     (_aten.native_group_norm, (_TURNED, None, None, 2, 4, 30, 2, 1e-5)),
     (_aten.native_group_norm, (_empty(2, 4, 6, 5), _empty(4), _empty(4), 2, 4, 30, 2, 1e-5)),
     (_aten.native_layer_norm, (_ROWS.transpose(0, 1), [8], _empty(8), _empty(8), 1e-5)),
