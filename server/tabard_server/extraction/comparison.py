@@ -142,7 +142,7 @@ def _draw_worn(engine: Engine, spec: RowSpec, tell: Callable[[], None]) -> _Draw
 def _load_tuned(
     path: Path, *, config: str | None, asked: Asked, schedule: dict[str, Any], device: str
 ) -> Any:
-    pipe = open_pipeline(path, config=config, asked=asked, dtype=torch.float32).pipeline
+    pipe = open_pipeline(path, config=config, asked=asked, dtype=torch.float32).pipeline()
     # One schedule on both sides: the weights are compared, not the samplers.
     kind = type(pipe.scheduler) if is_flow(schedule) else diffusers.DDIMScheduler
     pipe.scheduler = kind.from_config(schedule)

@@ -10,7 +10,13 @@ from types import ModuleType
 
 import pytest
 
-from tabard_server.startup.late_imports import absent, garbage_kept, import_late, replaced
+from tabard_server.startup.late_imports import (
+    LateMapping,
+    absent,
+    garbage_kept,
+    import_late,
+    replaced,
+)
 
 
 @pytest.fixture
@@ -108,3 +114,63 @@ def test_garbage_is_kept_for_a_block() -> None:
     assert gc.isenabled()
     assert gc.get_freeze_count() >= before + len(kept)
     gc.unfreeze()
+
+
+def test_names_are_had_of_the_module_that_has_them(late: str) -> None:
+    """Without the package, once somebody says which module that is; its version is that."""
+    import_late(late, found_in={"half": "seldom.part"})
+
+    exec("from seldom import half", found := {})
+
+    assert (found["half"], ran()) == (21, 0)
+    assert not hasattr(sys.modules[late], "__version__")
+    assert importlib.import_module(late).whole == 42
+
+
+def test_index_has_its_submodules(late: str) -> None:
+    """A name of an index that is a submodule is that, and its package does not run."""
+    import_late(late, is_index=True)
+
+    assert (importlib.import_module(late).part.half, ran()) == (21, 0)
+
+
+def test_package_runs_before_other_submodules(late: str, tmp_path: Path) -> None:
+    """One may be had before; any other counts on what the package does, and is made once."""
+    (tmp_path / "seldom" / "second.py").write_text("import sys\nassert sys.ran == 1\n")
+    (tmp_path / "seldom" / "__init__.py").write_text(
+        "import sys\nsys.ran += 1\nfrom seldom import second\nown = second\n"
+    )
+    finders = list(sys.meta_path)
+    try:
+        import_late(late, submodules=("part",))
+        assert ran() == 0
+
+        second = importlib.import_module("seldom.second")
+
+        assert second is sys.modules[late].own and ran() == 1
+        assert second.__spec__.loader is not None and second.__spec__.has_location
+    finally:
+        sys.meta_path[:] = finders
+        sys.modules.pop("seldom.second", None)
+
+
+def test_package_that_puts_another_into_its_place(late: str, tmp_path: Path) -> None:
+    """Who has had it before asks the other one."""
+    (tmp_path / "seldom" / "__init__.py").write_text(
+        "import sys, types\nother = types.ModuleType(__name__)\nother.whole = 42\n"
+        "sys.modules[__name__] = other\n"
+    )
+    import_late(late)
+    own = importlib.import_module(late)
+
+    assert own.whole == 42 and own.whole == sys.modules[late].whole
+    assert sys.modules[late] is not own
+
+
+def test_mapping_is_made_once_it_is_looked_into() -> None:
+    """And once."""
+    made: list[int] = []
+    late = LateMapping(lambda: made.append(1) or {"a": 1})  # type: ignore[func-returns-value]
+    assert made == []
+
+    assert (late["a"], list(late), len(late), made) == (1, ["a"], 1, [1])

@@ -15,7 +15,8 @@ from tabard_server.startup.libraries import import_libraries
 
 ROOT = Path(__file__).parents[3]
 UNSERVED = (
-    "peft",
+    *("peft", "accelerate", "sympy", "torch._dynamo.eval_frame", "torchvision"),
+    *("transformers.models.bert.modeling_bert", "diffusers.pipelines.pipeline_utils"),
     *("scipy.stats._stats_py", "scipy.integrate._quadrature", "scipy.optimize"),
     "diffusers.models.transformers.transformer_flux",
     "diffusers.models.unets.unet_3d_condition",
@@ -101,8 +102,25 @@ def test_whatever_was_put_off_is_there_when_asked_for() -> None:
     """Schedules that need scipy, and models that no base has."""
     script = """
 import_libraries()
-import scipy.stats
+import scipy.stats, torch, transformers
+import torch._dynamo.source
+from transformers import CLIPVisionModelWithProjection
+assert transformers.CLIPVisionModelWithProjection is CLIPVisionModelWithProjection
+assert torch._dynamo.source is torch._dynamo.eval_frame.torch._dynamo.source
+assert torch.compile(lambda number: number + 1, backend="eager")(torch.ones(2)).sum() == 4
+assert transformers.utils.direct_transformers_import.__module__ == "transformers.utils.import_utils"
 from diffusers import FluxTransformer2DModel, LMSDiscreteScheduler, UNet3DConditionModel
 print(scipy.stats.beta.ppf(0.5, 1.0, 1.0), LMSDiscreteScheduler().order)
 """
     assert run(script) == ["0.5 1"]
+
+
+def test_compiler_hears_all_where_something_is_compiled() -> None:
+    """Then it is imported as ever, and no mark of a library is lost."""
+    script = """
+import sys
+import_libraries(compiles=True)
+from diffusers.utils.torch_utils import maybe_allow_in_graph
+print(maybe_allow_in_graph is sys.modules["torch._dynamo"].allow_in_graph)
+"""
+    assert run(script) == ["True"]

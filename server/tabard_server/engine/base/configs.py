@@ -8,13 +8,14 @@ configuration is told in our own words.
 import inspect
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import diffusers
 import transformers
-from accelerate import init_empty_weights
+from torch import nn
 from transformers.initialization import no_init_weights
 
 from tabard_registry.grammar import with_article
@@ -160,11 +161,29 @@ def _empty_model(folder: Path, *, class_name: str) -> Any:
         refuse_other_kinds(config, of=getattr(diffusers, class_name), file=file)
     try:
         # Nothing is drawn at random for weights that have no memory, and are given later.
-        with init_empty_weights(include_buffers=False), no_init_weights():
+        with _without_memory(), no_init_weights():
             return _build(folder, config=config, class_name=class_name)
     # A constructor of a library stumbles in its own way over every value that cannot be.
     except Exception as error:
         raise BaseNotLoadable(f"{file} describes no {class_name}", hint=_AGAIN) from error
+
+
+@contextmanager
+def _without_memory() -> Iterator[None]:
+    """Let the parameters of models that are made have no memory; buffers are what they are."""
+    own = nn.Module.register_parameter
+
+    def register(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
+        own(module, name, parameter)
+        if parameter is not None:
+            empty = parameter.detach().to("meta")
+            module._parameters[name] = nn.Parameter(empty, requires_grad=parameter.requires_grad)
+
+    nn.Module.register_parameter = register  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        nn.Module.register_parameter = own  # type: ignore[method-assign]
 
 
 def _refuse_other_class(config: Mapping[str, Any], *, class_name: str, file: Path) -> None:

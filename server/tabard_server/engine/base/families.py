@@ -38,6 +38,8 @@ class PipelineKind:
         text: What its network reads of the text encoders.
         is_flow: Whether it is walked along straight lines from noise to picture.
         has_linear_sigmas: Whether its pipeline gives its scheduler sigmas that fall evenly.
+        has_zero_text: Whether its pipeline may say an empty negative prompt by zeros.
+        was_saved_otherwise: Whether there are configurations of it that pipelines correct.
         options: What its pipeline is made with, beside its parts.
     """
 
@@ -49,6 +51,8 @@ class PipelineKind:
     optional: frozenset[str] = frozenset()
     is_flow: bool = False
     has_linear_sigmas: bool = False
+    has_zero_text: bool = False
+    was_saved_otherwise: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -85,6 +89,7 @@ KINDS: Mapping[str, PipelineKind] = {
             pipeline="StableDiffusionPipeline",
             text_encoders={"text_encoder": _CLIP},
             text=CLIP,
+            was_saved_otherwise=True,
             options={
                 "safety_checker": None,
                 "feature_extractor": None,
@@ -96,6 +101,7 @@ KINDS: Mapping[str, PipelineKind] = {
             pipeline="StableDiffusionXLPipeline",
             text_encoders={"text_encoder": _CLIP, "text_encoder_2": _PROJECTED},
             text=CLIP_JOINED,
+            has_zero_text=True,
             options={"add_watermarker": False},
             **_UNET,
         ),

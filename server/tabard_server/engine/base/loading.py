@@ -159,23 +159,23 @@ def load_base(
 
 
 def _take_apart(opened: Opened, *, source: str) -> Base:
-    pipeline, kind = opened.pipeline, opened.kind
+    models, kind = opened.models, opened.kind
     return Base(
         family=opened.family,
         source=source,
         text_parts=tuple(
             TextPart(
                 component=component,
-                model=getattr(pipeline, component),
-                tokenizer=getattr(pipeline, kind.tokenizer_of(component)),
+                model=models[component],
+                tokenizer=opened.tokenizers[kind.tokenizer_of(component)],
             )
             for component in kind.text_encoders
         ),
-        network=kind.network(getattr(pipeline, kind.denoiser)),
-        vae=pipeline.vae,
-        scheduler_config=dict(pipeline.scheduler.config),
-        latent_factor=2 ** (len(pipeline.vae.config.block_out_channels) - 1),
-        is_empty_zero=bool(pipeline.config.get("force_zeros_for_empty_prompt", False)),
+        network=kind.network(models[kind.denoiser]),
+        vae=models["vae"],
+        scheduler_config=dict(opened.scheduler.config),
+        latent_factor=2 ** (len(models["vae"].config.block_out_channels) - 1),
+        is_empty_zero=opened.is_empty_zero,
         has_linear_sigmas=kind.has_linear_sigmas,
         text_layout=kind.text,
         remarks=opened.remarks,

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a folder or a file to diffusers' pipeline, every weight of which was read and checked here.
+"""From a folder or a file to the parts of a pipeline, every weight of which was read and checked.
 
-In: a path, where a single file's configs are, and what the operator says. Out: the pipeline in
-float32 on the CPU, and what there is to say of it. diffusers fills a weight that no file holds
+In: a path, where a single file's configs are, and what the operator says. Out: the parts in
+float32 on the CPU, and what there is to say of them. diffusers fills a weight that no file holds
 with random numbers and goes on with a warning, and passes over what it does not know; hence this.
 """
 
-import inspect
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from tabard_server.engine.base.configs import (
 from tabard_server.engine.base.families import PipelineKind, family_of, vae_dtype
 from tabard_server.engine.base.files.component_files import read_components
 from tabard_server.engine.base.files.stored_model import StoredModel
+from tabard_server.engine.base.old_configs import correct_old
 from tabard_server.engine.base.schedule import Asked, make_scheduler
 from tabard_server.engine.base.single_file import read_single_file
 from tabard_server.engine.base.tokenizers import read_tokenizer
@@ -39,19 +39,54 @@ _ZEROS = "force_zeros_for_empty_prompt"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """A loaded pipeline.
+    """The parts of a loaded pipeline.
 
     Attributes:
-        pipeline: diffusers' own.
-        kind: What kind of pipeline it is.
+        kind: Which pipeline they are of.
+        models: By component.
+        tokenizers: By component.
+        scheduler: Whose configuration is that of the base.
+        index: The `model_index.json`.
+        source: Where they come from.
         family: `sd1`, `sd2`, `sdxl`, `sd3` or `flux`.
         remarks: What an operator should know of it.
     """
 
-    pipeline: Any
     kind: PipelineKind
+    models: Mapping[str, Any]
+    tokenizers: Mapping[str, Any]
+    scheduler: Any
+    index: Mapping[str, Any]
+    source: str
     family: str
     remarks: tuple[str, ...] = ()
+
+    @property
+    def is_empty_zero(self) -> bool:
+        """Whether an empty negative prompt means zeros instead of an encoded nothing."""
+        return self.kind.has_zero_text and bool(self.index.get(_ZEROS, True))
+
+    def pipeline(self) -> Any:
+        """Return diffusers' own pipeline of these parts.
+
+        Raises:
+            BaseNotLoadable: They do not make one.
+        """
+        own = dict(self.kind.options)
+        if self.kind.has_zero_text:
+            own[_ZEROS] = self.is_empty_zero
+        for name in self.kind.absent:
+            own |= {name: None, self.kind.tokenizer_of(name): None}
+        parts = {**self.models, **self.tokenizers, "scheduler": self.scheduler}
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                return getattr(diffusers, self.kind.pipeline)(**parts, **own)
+        # What the pipeline finds wrong with its parts comes as anything.
+        except Exception as error:
+            raise BaseNotLoadable(
+                f"the components of {self.source} do not make a {self.kind.pipeline}",
+                hint="take all components from one source, or save the pipeline again",
+            ) from error
 
 
 def open_pipeline(
@@ -111,11 +146,19 @@ def open_pipeline(
         )
         for component in kind.text_encoders
     }
-    pipeline = _assemble(
-        kind, {**models, **tokenizers, "scheduler": scheduler}, index=index, source=stored.source
-    )
+    if kind.was_saved_otherwise:
+        correct_old(scheduler, models["unet"], source=stored.source)
     size = _size_remark(stored, network=kind.network(models[kind.denoiser]), vae=models["vae"])
-    return Opened(pipeline=pipeline, kind=kind, family=family, remarks=(*remarks, *size))
+    return Opened(
+        kind=kind,
+        models=models,
+        tokenizers=tokenizers,
+        scheduler=scheduler,
+        index=index,
+        source=stored.source,
+        family=family,
+        remarks=(*remarks, *size),
+    )
 
 
 def _stages(models: Mapping[str, Any]) -> Iterator[Stage]:
@@ -156,24 +199,6 @@ def _judge_words(stored: StoredModel, *, family: str, asked: Asked) -> tuple[str
             f"it was trained with clip skip {skip}, which requests say as clip_skip {skip - 1}"
         )
     return tuple(remarks)
-
-
-def _assemble(
-    kind: PipelineKind, parts: Mapping[str, Any], *, index: Mapping[str, Any], source: str
-) -> Any:
-    own = dict(kind.options)
-    if _ZEROS in inspect.signature(getattr(diffusers, kind.pipeline)).parameters:
-        own[_ZEROS] = bool(index.get(_ZEROS, True))
-    own |= {part: None for name in kind.absent for part in (name, kind.tokenizer_of(name))}
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            return getattr(diffusers, kind.pipeline)(**parts, **own)
-    # What the pipeline finds wrong with its parts comes as anything.
-    except Exception as error:
-        raise BaseNotLoadable(
-            f"the components of {source} do not make a {kind.pipeline}",
-            hint="take all components from one source, or save the pipeline again",
-        ) from error
 
 
 def _size_remark(stored: StoredModel, *, network: Network, vae: Any) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from torch.utils._pytree import tree_leaves
 
 from tabard_server.engine.base.loading import Base
 from tabard_server.engine.measures.passes import Pass, decoding, denoising, encoding
+from tabard_server.engine.measures.shapes import outputs_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +152,9 @@ class _Peak(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if isinstance(leaf, torch.Tensor):
                 # What comes from outside is a weight, and counted elsewhere.
                 self._seen.add(leaf.untyped_storage())
-        found = function(*args, **(kwargs or {}))
+        found = outputs_of(function, args, kwargs or {})
+        if found is NotImplemented:
+            found = function(*args, **(kwargs or {}))
         for leaf in tree_leaves(found):
             if isinstance(leaf, torch.Tensor):
                 self._note(leaf.untyped_storage())

@@ -55,16 +55,16 @@ def test_single_file_is_what_diffusers_reads(
     ours = _open(file, config=bases[family])
 
     assert ours.family == family and ours.remarks == ()
-    mine = ours.pipeline.unet.state_dict()
+    mine = ours.pipeline().unet.state_dict()
     assert all(torch.equal(mine[name], value) for name, value in theirs.unet.state_dict().items())
-    assert np.array_equal(_draw(ours.pipeline), _draw(theirs))
+    assert np.array_equal(_draw(ours.pipeline()), _draw(theirs))
 
 
 def test_folder_draws_what_diffusers_draws(tiny_base: Path) -> None:
     """To the byte, in float32, without a checker, an extractor or an image encoder."""
     opened = _open(tiny_base)
 
-    pipeline = opened.pipeline
+    pipeline = opened.pipeline()
     assert pipeline.unet.dtype == torch.float32 and not pipeline.unet.training
     assert pipeline.safety_checker is pipeline.feature_extractor is pipeline.image_encoder is None
     assert np.array_equal(_draw(pipeline), _draw(load_pipeline(tiny_base)))
@@ -86,7 +86,7 @@ def test_v_prediction_of_metadata_is_drawn(
 
     opened = _open(file, config=tiny_base)
 
-    drawn = _draw(opened.pipeline)
+    drawn = _draw(opened.pipeline())
     assert np.array_equal(drawn, _draw(truth))
     assert np.abs(drawn - epsilon).max() > 30
     assert "as the file says" in opened.remarks[0]
@@ -103,7 +103,7 @@ def test_folder_whose_weights_contradict_it(tiny_base: Path, tmp_path: Path) -> 
 
     assert "base_prediction" in caught.value.hint
     assert np.array_equal(
-        _draw(_open(folder, prediction="epsilon").pipeline), _draw(load_pipeline(tiny_base))
+        _draw(_open(folder, prediction="epsilon").pipeline()), _draw(load_pipeline(tiny_base))
     )
 
 
@@ -129,7 +129,7 @@ def test_scaled_fp8_draws_its_own_weights(tiny_base: Path, tmp_path: Path, endin
     truth = StableDiffusionPipeline.from_single_file(
         str(tmp_path / "rounded.safetensors"), config=str(tiny_base), safety_checker=None
     )
-    assert np.array_equal(_draw(scaled.pipeline), _draw(truth))
+    assert np.array_equal(_draw(scaled.pipeline()), _draw(truth))
     assert "eight bits" in scaled.remarks[0]
 
 
@@ -142,7 +142,7 @@ def test_scales_of_a_folder_are_applied(tiny_base: Path, tmp_path: Path) -> None
     kept = {"conv_in.weight": (weight / scale).to(FP8), "conv_in.scale_weight": scale}
     _rewrite(file, **kept)
 
-    found = _open(folder).pipeline.unet.conv_in.weight
+    found = _open(folder).pipeline().unet.conv_in.weight
 
     assert torch.equal(found, kept["conv_in.weight"].float() * scale.item())
     assert torch.allclose(found, weight, atol=float(scale) * 16)
