@@ -13,8 +13,10 @@ import torch
 from diffusers import AutoencoderKL
 
 from tabard_server.engine.base.loading import Base, TextPart
+from tabard_server.engine.base.text_layout import CLIP, CLIP_JOINED
 from tabard_server.engine.measures.dry_run import DryRuns, walk_through
 from tabard_server.engine.measures.memory_plan import plan_memory
+from tabard_server.engine.networks.unet import UNet
 from tabard_server.engine_port.memory import MemoryPlan
 from tabard_server.limits import Limits
 from tabard_server.settings import Settings
@@ -165,11 +167,12 @@ def _walked(family: str) -> tuple[Base, DryRuns]:
         family=family,
         source=family,
         text_parts=texts,
-        unet=models["unet"].eval(),
+        network=UNet(models["unet"].eval()),
         vae=vae.eval(),
         scheduler_config={},
         latent_factor=8,
         is_empty_zero=False,
+        text_layout=CLIP_JOINED if len(texts) > 1 else CLIP,
     )
     return base, walk_through(base)
 

@@ -4,8 +4,8 @@
 from dataclasses import replace
 from typing import Any
 
-from tabard_server.admission.numbers import Bounds
-from tabard_server.admission.sizes import Sizes
+from tabard_server.admission.bounds.numbers import Bounds
+from tabard_server.admission.bounds.sizes import Sizes
 from tabard_server.engine_port.drawing import Drawing, Picture, Pixels
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.stack import Stack

@@ -18,6 +18,7 @@ PACKAGES: Mapping[str, str] = {
 
 ACROSS: Mapping[str, str] = {
     "registry/intake/files/test_pickled_embeddings.py": "from a file through the sandbox",
+    "registry/intake/dialects/test_full_size_transformers.py": "every layer of the published sizes",
     "registry/intake/dialects/test_transformer_files.py": "every layout of SD3.5 and Flux",
     "registry/export/test_transformers.py": "every layout of SD3.5 and Flux, written and read",
     "registry/journal/test_processes.py": "processes that race and are killed, on one folder",
@@ -33,12 +34,11 @@ ACROSS: Mapping[str, str] = {
     "server/engine/controls/test_controls_oracle.py": "parts, blocks, steps against diffusers",
     "server/engine/rehearsal/test_steps_on_meta.py": "steps on a device without memory",
     "server/engine/regions/test_regions_oracle.py": "pictures in regions against diffusers",
-    "server/engine/sampling/test_flow_walks.py": "walks of flows against diffusers",
+    "server/engine/sampling/flows/test_flow_walks.py": "walks of flows against diffusers",
     "server/engine/transformers/test_transformers_oracle.py": "SD3.5 and Flux against diffusers",
     "server/engine/test_families_oracle.py": "every family, sampler and stack against diffusers",
     "server/engine/test_mixed_batches.py": "rows beside each other against rows alone",
     "server/engine/test_whole_models.py": "whole pipelines against diffusers and peft",
-    "server/engine/sampling/test_flow_walks.py": "samplers of flows, from their names to rows",
     "server/followers/test_replicas.py": "several servers on one registry",
     "registry/upkeep/test_upkeep_on_s3.py": "collecting, examining and copying, in a bucket",
     "server/test_import_weight.py": "what every module imports",
@@ -55,7 +55,7 @@ ACROSS: Mapping[str, str] = {
 """Tests of no single module, below `tests/`, and what they are about."""
 
 UNTESTED: Mapping[str, str] = {
-    "server/tabard_server/engine/base/flow_schedule.py": "a part of schedule, in test_schedule",
+    "server/tabard_server/engine/base/schedules/flow_schedule.py": "in test_schedule",
     "server/tabard_server/engine/slots/worn_rows.py": "values, used in test_binding",
     "server/tabard_server/engine/networks/network.py": "a protocol; its values in test_unet",
     "server/tabard_server/engine/networks/parts.py": "words, in test_sd3 and test_flux",

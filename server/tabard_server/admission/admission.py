@@ -14,10 +14,10 @@ from tabard_registry.acts.permission import refuse_role
 from tabard_registry.identity.identity import Identity
 from tabard_registry.identity.roles import Role
 from tabard_registry.state.sight import namespaces_needed
+from tabard_server.admission.bounds.numbers import DRAWN_SEED_MAX, Bounds, images_of
 from tabard_server.admission.controls import check_windows
 from tabard_server.admission.declared import DeclaredSampling
 from tabard_server.admission.embeddings import put_words, unheeded
-from tabard_server.admission.numbers import DRAWN_SEED_MAX, Bounds, images_of
 from tabard_server.admission.pictures import NO_PICTURE, PictureReading
 from tabard_server.admission.prompts import PromptChecker
 from tabard_server.admission.regions.reader import RegionReader

@@ -8,12 +8,12 @@ from typing import Any
 from tabard_registry.trust.signatures import Verifier
 from tabard_server.adapters.served_base import ServedBase
 from tabard_server.admission.admission import Admission
+from tabard_server.admission.bounds.numbers import Bounds
+from tabard_server.admission.bounds.sizes import Sizes
 from tabard_server.admission.controls import ControlReader
 from tabard_server.admission.declared import DeclaredSampling
-from tabard_server.admission.numbers import Bounds
 from tabard_server.admission.prompts import PromptChecker
 from tabard_server.admission.regions.reader import RegionReader
-from tabard_server.admission.sizes import Sizes
 from tabard_server.admission.stack import Stacker
 from tabard_server.admission.walks import WalkReader
 from tabard_server.engine_port.port import EnginePort

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image
 
-from tabard_server.admission.numbers import Bounds
+from tabard_server.admission.bounds.numbers import Bounds
 from tabard_server.admission.picture_files import open_picture
 from tabard_server.admission.regions.reader import MaskFile, Masks
 from tabard_server.callers.caller import Caller

@@ -10,13 +10,20 @@ import math
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
 import torch
 
 from tabard_server.engine.base.text_layout import TextLayout
+from tabard_server.engine.batch import (
+    SAMPLE_BUCKETS,
+    Batch,
+    fill_up,
+    filled,
+    filler_of,
+    stacks_of,
+)
 from tabard_server.engine.compiled.graph import PassShape, shape_of
 from tabard_server.engine.compiled.library import Library
 from tabard_server.engine.compiled.passes import CompiledPasses
@@ -28,7 +35,6 @@ from tabard_server.engine.sampling.pass_courses import PassCourses
 from tabard_server.engine.slots.binding import (
     COMPILED_RANK_BUCKETS,
     RANK_BUCKETS,
-    SlotStack,
     bind_rows,
     bucket,
 )
@@ -40,8 +46,6 @@ from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.stack import StackKey
 from tabard_server.engine_port.work import GUIDED_SAMPLES
 
-SAMPLE_BUCKETS = (1, 2, 4, 6, 8, 12, 16, 24, 32, 48, 64)
-"""Samples of a compiled forward pass; a batch is filled up to the next."""
 GRAPHS_MAX = 256
 """Graphs that are kept: one for each bucket of samples, ranks, prompt windows and pixel size."""
 
@@ -199,7 +203,7 @@ class Denoiser:
         is_merged: bool,
         library: Library | None,
     ) -> torch.Tensor:
-        stacks, together = _stacks(rows)
+        stacks, together = stacks_of(rows)
         tellings = [
             Telling(
                 conditioning=row.conditioning,
@@ -208,7 +212,7 @@ class Denoiser:
             for row in rows
         ]
         return self._say(
-            _Batch(
+            Batch(
                 latents=courses.model_input(),
                 timesteps=courses.timesteps(),
                 tellings=tellings,
@@ -245,7 +249,7 @@ class Denoiser:
         for layers, group in by_layers.items():
             own = [at + n for row, at in group for n in range(1, row.samples, GUIDED_SAMPLES)]
             found = self._say(
-                _Batch(
+                Batch(
                     latents=torch.cat([latents[n : n + 1] for n in own]),
                     timesteps=torch.cat([timesteps[n : n + 1] for n in own]),
                     tellings=[_telling_skipped(row) for row, _ in group],
@@ -268,7 +272,7 @@ class Denoiser:
 
     def _say(
         self,
-        batch: "_Batch",
+        batch: Batch,
         *,
         told: ToldBatches,
         library: Library | None,
@@ -278,11 +282,11 @@ class Denoiser:
         """Return what the network says to a batch, filled up where sizes are few."""
         is_fixed = self._is_captured or library is not None
         count = len(batch.latents)
-        filler = _filler(count) if is_fixed else 0
+        filler = filler_of(count) if is_fixed else 0
         words = told.tell(batch.tellings, filler=filler)
         worn = self._bind(batch, filler=filler, is_fixed=is_fixed, may_fuse=may_fuse)
         try:
-            shown = _filled(batch.latents, filler), _filled(batch.timesteps, filler)
+            shown = filled(batch.latents, filler), filled(batch.timesteps, filler)
             if library is None:
                 predictions = self._run(worn, *shown, words, skipped)
             else:
@@ -314,16 +318,16 @@ class Denoiser:
     def _shape(self, rows: Sequence[Row], *, is_merged: bool) -> PassShape:
         """Return the kind of a compiled pass of these rows."""
         samples = sum(row.samples for row in rows)
-        filler = _filler(samples)
+        filler = filler_of(samples)
         return shape_of(
             rows[0].latents.shape,
             samples=samples + filler,
             tokens=math.lcm(*(row.conditioning.text.shape[1] for row in rows)),
-            stacks=[] if is_merged else _filled_up(*_stacks(rows), filler=filler)[0],
+            stacks=[] if is_merged else fill_up(*stacks_of(rows), filler=filler)[0],
         )
 
     def _bind(
-        self, batch: "_Batch", *, filler: int, is_fixed: bool, may_fuse: bool
+        self, batch: Batch, *, filler: int, is_fixed: bool, may_fuse: bool
     ) -> WornRows | None:
         """Say which rank rows each part of a batch gathers; its samples share them if they can."""
         if not batch.stacks:
@@ -344,29 +348,6 @@ class Denoiser:
         return self.binding.worn
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Batch:
-    """What is shown to the network at once.
-
-    Attributes:
-        latents: `[samples, channels, h, w]`.
-        timesteps: `[samples]`.
-        tellings: What its rows are told.
-        stacks: What each part of it wears; empty on a merged copy.
-        samples_per_stack: Adjacent samples that are one part.
-    """
-
-    latents: torch.Tensor
-    timesteps: torch.Tensor
-    tellings: Sequence[Telling]
-    stacks: Sequence[SlotStack]
-    samples_per_stack: int
-
-    def filled(self, filler: int) -> tuple[list[SlotStack], int]:
-        """Return the stacks with those of nobody behind them, and how many samples are one part."""
-        return _filled_up(self.stacks, self.samples_per_stack, filler=filler)
-
-
 def _telling_skipped(row: Row) -> Telling:
     assert row.skipped_conditioning is not None
     return Telling(conditioning=row.skipped_conditioning)
@@ -384,34 +365,3 @@ def _added(words: Words) -> dict[str, torch.Tensor] | None:
     if words.pooled is None or words.numbers is None:
         return None
     return {"text_embeds": words.pooled, "time_ids": words.numbers}
-
-
-def _filler(samples: int) -> int:
-    """Return how many samples a batch lacks to a size that is compiled."""
-    return bucket(samples, buckets=SAMPLE_BUCKETS) - samples
-
-
-def _stacks(rows: Sequence[Row]) -> tuple[list[SlotStack], int]:
-    """Return what each part of a batch wears, and how many samples are one part."""
-    counts = {row.samples_per_part for row in rows}
-    together = counts.pop() if len(counts) == 1 else 1
-    return [
-        worn for row in rows for worn in row.worn for _ in range(row.samples_per_part // together)
-    ], together
-
-
-def _filled_up(
-    stacks: Sequence[SlotStack], together: int, *, filler: int
-) -> tuple[list[SlotStack], int]:
-    """Return the same with samples of nobody behind them, which wear nothing."""
-    if filler % together:
-        stacks = [worn for worn in stacks for _ in range(together)]
-        together = 1
-    return [*stacks, *([] for _ in range(filler // together))], together
-
-
-def _filled(samples: torch.Tensor, filler: int) -> torch.Tensor:
-    """Repeat the last sample, whose prediction nobody looks at."""
-    if not filler:
-        return samples
-    return torch.cat([samples, samples[-1:].expand(filler, *samples.shape[1:])])

@@ -15,7 +15,7 @@ from tabard_registry import BaseProfile
 from tabard_server.adapters.host_adapter import adapters_of
 from tabard_server.engine.base.facts import facts_of
 from tabard_server.engine.base.loading import Base
-from tabard_server.engine.base.profile import named_layers, read_profile
+from tabard_server.engine.base.profile import read_profile
 from tabard_server.engine.base.resident_weights import ResidentWeights
 from tabard_server.engine.compiled.libraries import libraries_of
 from tabard_server.engine.compiled.passes import CompiledPasses
@@ -26,6 +26,7 @@ from tabard_server.engine.measures.passes import denoising
 from tabard_server.engine.measures.stopwatch import Stopwatch
 from tabard_server.engine.merged.merged_copy import MergedWeights
 from tabard_server.engine.out_of_memory import translating_out_of_memory
+from tabard_server.engine.residence import give_slots, move_to_device
 from tabard_server.engine.row import Row, begin_row
 from tabard_server.engine.row_text import RowTextEncoder
 from tabard_server.engine.sampling.noise_ahead import NoiseAhead
@@ -35,8 +36,7 @@ from tabard_server.engine.sampling.sampler_prototypes import SamplerPrototypes
 from tabard_server.engine.sampling.vae import LatentSpace
 from tabard_server.engine.slots.fused.choice import fuse_where_it_pays
 from tabard_server.engine.slots.packed_weights import PackedWeights, can_pack
-from tabard_server.engine.slots.slot_table import SlotTable, table_rows
-from tabard_server.engine.slots.slotted_layers import add_slots, is_slottable
+from tabard_server.engine.slots.slot_table import table_rows
 from tabard_server.engine.slots.worn_rows import Binding
 from tabard_server.engine_port.costs import COMPILED_BYTES_MAX, Compiled, Costs, TextCounts
 from tabard_server.engine_port.errors import EngineError, no_merged_copy
@@ -94,26 +94,28 @@ class Engine:
         self._device, self._dtype = device, dtype
         self._weights = ResidentWeights(base, profile=self.profile, dtype=dtype)
         self._space = LatentSpace(base, device=device, dtype=dtype)
-        for component in base.adaptable:
-            # diffusers' own `to` warns about modules that other models keep in float32.
-            torch.nn.Module.to(base.models[component], device=device, dtype=dtype)
         network = base.network
-        if network.is_convolutional:
-            # Convolutions and their 1x1 neighbours read pixels without turning them around.
-            network.module.to(memory_format=torch.channels_last)
+        move_to_device(base, device=device, dtype=dtype)
         self._weights.note_kept(device=device)
         self._bindings = {component: Binding() for component in base.adaptable}
         self._blocks = Blocks(self.profile.modules[network.component])
         self._packed = self._new_packed_weights()
         rank_rows, is_compiled = table_rows(slot_rank_total), compiled_in is not None
-        self.slots = self._new_slots(rank_rows, has_tables=is_compiled)
+        self.slots = give_slots(
+            base,
+            bindings=self._bindings,
+            blocks=self._blocks,
+            packed=self._packed,
+            rank_rows=rank_rows,
+            has_tables=is_compiled,
+        )
         self._samplers = SamplerPrototypes(
             base.scheduler_config, has_linear_sigmas=base.has_linear_sigmas
         )
         self._noise = NoiseAhead()
         self._stopwatch = Stopwatch(device)
-        models = {component: base.models[component] for component in base.adaptable}
-        drawing = {network.component: models.pop(network.component)}
+        drawing = {network.component: network.module}
+        models = {part.component: part.model for part in base.text_parts}
         self._text = RowTextEncoder(
             base,
             bindings=self._bindings,
@@ -329,23 +331,6 @@ class Engine:
             root=compiled_in,
             bytes_max=bytes_max,
         )
-
-    def _new_slots(self, rank_rows: int, *, has_tables: bool) -> SlotTable:
-        drawing = self._base.network.component
-        layers = {
-            (component, name): add_slots(
-                module,
-                binding=binding,
-                rank_rows=rank_rows,
-                block=self._blocks.index_of(name) if component == drawing else 0,
-                packed=self._packed if component == drawing else None,
-                has_tables=has_tables,
-            )
-            for component, binding in self._bindings.items()
-            for name, module in named_layers(self._base, component)
-            if is_slottable(module)
-        }
-        return SlotTable(layers, rank_rows=rank_rows)
 
     def _fuse(self) -> int:
         """Let layers of the network that gain by it make what rows wear in their own product."""

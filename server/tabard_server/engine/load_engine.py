@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from tabard_server.engine.base.loading import load_base
-from tabard_server.engine.base.schedule import Asked
+from tabard_server.engine.base.schedules.schedule import Asked
 from tabard_server.engine.engine import Engine
 from tabard_server.engine.measures.dry_run import walk_through
 from tabard_server.engine.measures.memory_plan import free_bytes, plan_memory

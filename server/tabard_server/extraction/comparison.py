@@ -20,7 +20,7 @@ import torch
 from tabard_registry import BaseProfile
 from tabard_server.engine.base.loading import Base
 from tabard_server.engine.base.pipeline import open_pipeline
-from tabard_server.engine.base.schedule import Asked, is_flow
+from tabard_server.engine.base.schedules.schedule import Asked, is_flow
 from tabard_server.engine.engine import Engine
 from tabard_server.engine.networks.network import Network
 from tabard_server.engine_port.drawing import Drawing, Pixels

@@ -18,7 +18,7 @@ from tabard_registry.release import change_methods
 from tabard_server.engine.base.loading import load_base
 from tabard_server.engine.base.place import DEMO_BASE
 from tabard_server.engine.base.profile import read_profile
-from tabard_server.engine.base.schedule import Asked
+from tabard_server.engine.base.schedules.schedule import Asked
 from tabard_server.extraction.adapter_file import AdapterFile
 from tabard_server.extraction.comparison import compare
 from tabard_server.extraction.errors import (

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from tabard_server.engine.base.loading import Base
 from tabard_server.engine.base.place import find_base
-from tabard_server.engine.base.schedule import Asked
+from tabard_server.engine.base.schedules.schedule import Asked
 from tabard_server.engine_port.errors import BaseNotLoadable
 from tabard_server.extraction.errors import TunedModelMismatch, TunedModelUnreadable
 from tabard_server.extraction.tuned_file import open_file

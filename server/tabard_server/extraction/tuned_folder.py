@@ -10,7 +10,7 @@ from tabard_registry.refs.digest import sha256_file
 from tabard_server.engine.base.configs import read_index, read_json
 from tabard_server.engine.base.files.component_files import read_components, weight_files
 from tabard_server.engine.base.loading import Base
-from tabard_server.engine.base.schedule import prediction_of
+from tabard_server.engine.base.schedules.schedule import prediction_of
 from tabard_server.extraction.errors import TunedModelMismatch
 from tabard_server.extraction.tuned_model import TunedModel
 

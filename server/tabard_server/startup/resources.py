@@ -77,7 +77,7 @@ def load_resources(settings: Settings, metrics: Metrics) -> Resources:
     with garbage_kept():
         import_libraries(compiles=settings.compiled)
         from tabard_server.adapters.loader import ReleaseLoader  # noqa: PLC0415 - torch comes late
-        from tabard_server.engine.base.schedule import Asked  # noqa: PLC0415 - likewise
+        from tabard_server.engine.base.schedules.schedule import Asked  # noqa: PLC0415 - likewise
         from tabard_server.engine.load_engine import (  # noqa: PLC0415 - likewise
             EngineSettings,
             find_device,

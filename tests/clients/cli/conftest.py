@@ -78,7 +78,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put a small base without torch in the engine's place."""
     profile: Any = ModuleType("tabard_server.engine.base.profile")
     profile.profile_of = _profile_of
-    schedule: Any = ModuleType("tabard_server.engine.base.schedule")
+    schedule: Any = ModuleType("tabard_server.engine.base.schedules.schedule")
     schedule.Asked = dict
     for module in (profile, schedule, ModuleType("tabard_server.engine.load_engine")):
         monkeypatch.setitem(sys.modules, module.__name__, module)

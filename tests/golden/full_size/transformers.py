@@ -157,9 +157,7 @@ def _spans(rows: torch.Tensor) -> list[list[int]]:
     """Return row numbers as stretches that rise by one."""
     breaks = ((rows.diff() != 1).nonzero().flatten() + 1).tolist()
     edges = [0, *breaks, len(rows)]
-    return [
-        [int(rows[start]), int(rows[end - 1]) + 1] for start, end in pairwise(edges)
-    ]
+    return [[int(rows[start]), int(rows[end - 1]) + 1] for start, end in pairwise(edges)]
 
 
 def _with_weights(transformer: nn.Module) -> set[str]:

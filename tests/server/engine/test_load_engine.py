@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tabard_server.engine.base.schedule import Asked
+from tabard_server.engine.base.schedules.schedule import Asked
 from tabard_server.engine.load_engine import EngineSettings, load_engine
 from tabard_server.engine.row import Row
 from tabard_server.engine_port.errors import (

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from tabard_registry import check
 from tabard_server.engine.base.profile import profile_of
-from tabard_server.engine.base.schedule import Asked
+from tabard_server.engine.base.schedules.schedule import Asked
 from tabard_server.engine_port.errors import BaseNotLoadable
 from tabard_server.extraction.errors import TunedModelMismatch, TunedModelUnreadable
 from tabard_server.extraction.extraction import extract

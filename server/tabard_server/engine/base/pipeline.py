@@ -25,8 +25,8 @@ from tabard_server.engine.base.configs import (
 from tabard_server.engine.base.families import PipelineKind, family_of, vae_dtype
 from tabard_server.engine.base.files.component_files import read_components
 from tabard_server.engine.base.files.stored_model import StoredModel
-from tabard_server.engine.base.old_configs import correct_old
-from tabard_server.engine.base.schedule import Asked, make_scheduler
+from tabard_server.engine.base.schedules.old_configs import correct_old
+from tabard_server.engine.base.schedules.schedule import Asked, make_scheduler
 from tabard_server.engine.base.single_file import read_single_file
 from tabard_server.engine.base.tokenizers import read_tokenizer
 from tabard_server.engine.base.weights import fill

@@ -19,7 +19,7 @@ from torch import nn
 from tabard_registry import BaseProfile, ModuleShape
 from tabard_server.engine.base.loading import Base, load_base
 from tabard_server.engine.base.names import TEXT_PREFIX, classic_name
-from tabard_server.engine.base.schedule import Asked
+from tabard_server.engine.base.schedules.schedule import Asked
 from tabard_server.engine.base.text_layout import T5
 
 _PIECE_BYTES = 8 << 20

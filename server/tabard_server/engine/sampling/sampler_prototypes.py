@@ -14,8 +14,8 @@ import diffusers
 import numpy as np
 from diffusers.utils import is_torchsde_available
 
-from tabard_server.engine.base.flow_schedule import DYNAMIC, size_shift
-from tabard_server.engine.base.schedule import is_flow
+from tabard_server.engine.base.schedules.flow_schedule import DYNAMIC, size_shift
+from tabard_server.engine.base.schedules.schedule import is_flow
 from tabard_server.engine.sampling.first_latents import RedrawRule
 from tabard_server.engine.sampling.schedule_table import Tables
 from tabard_server.engine_port.errors import RowNotPossible, SamplerNotServed

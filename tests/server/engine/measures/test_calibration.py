@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from tabard_server.admission.sizes import Asked, Sizes
+from tabard_server.admission.bounds.sizes import Asked, Sizes
 from tabard_server.engine.base.loading import Base, load_base
 from tabard_server.engine.load_engine import EngineSettings, load_engine
 from tabard_server.engine.measures import calibration

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tabard_server.engine.base.flow_schedule import make_flow_scheduler
+from tabard_server.engine.base.schedules.flow_schedule import make_flow_scheduler
 from tabard_server.engine.sampling.courses import Course, begin_course
 from tabard_server.engine.sampling.first_latents import draw_first_latents
 from tabard_server.engine.sampling.pass_courses import PassCourses
@@ -21,8 +21,8 @@ from tabard_server.engine_port.drawing import Pixels
 from tabard_server.engine_port.errors import RowNotPossible
 from tests.oracle import step_in_double_precision
 from tests.server.drawings import drawing, picture_of
+from tests.server.engine.sampling.flows.known_flows import FLUX_DEV, SD35, their_scheduler
 from tests.server.engine.sampling.known_courses import normal
-from tests.server.engine.sampling.known_flows import FLUX_DEV, SD35, their_scheduler
 from tests.server.engine.tiny_base import Studio, draw, open_studio
 from tests.tiny_models import tiny_pipeline
 

@@ -28,7 +28,7 @@ from tests.bases import load_pipeline, make_tiny_base, write_diffusers_lora
 from tests.oracle import step_in_double_precision
 from tests.server.adapters.packing import pack_file
 from tests.server.drawings import row_spec
-from tests.server.engine.sampling.known_flows import THEIRS, their_scheduler
+from tests.server.engine.sampling.flows.known_flows import THEIRS, their_scheduler
 from tests.server.engine.transformers.fused_files import (
     Dense,
     module_of,

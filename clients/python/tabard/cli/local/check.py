@@ -38,7 +38,7 @@ class LocalCheck:
         require_base(base, needed_for="tabard check --base")
         with missing_extra(SERVER_EXTRA, needed_for="tabard check --base"):
             profiles: Any = importlib.import_module("tabard_server.engine.base.profile")
-            schedules: Any = importlib.import_module("tabard_server.engine.base.schedule")
+            schedules: Any = importlib.import_module("tabard_server.engine.base.schedules.schedule")
             engine_errors: Any = importlib.import_module("tabard_server.engine_port.errors")
             registry: Any = importlib.import_module("tabard_registry")
             pickles: Any = importlib.import_module("tabard_server.pickles.reader")

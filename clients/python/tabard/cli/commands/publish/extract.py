@@ -111,7 +111,7 @@ def extract(
         pass
     with missing_extra(SERVER_EXTRA, needed_for=_NEEDED_FOR):
         extraction: Any = importlib.import_module("tabard_server.extraction.extraction")
-        schedules: Any = importlib.import_module("tabard_server.engine.base.schedule")
+        schedules: Any = importlib.import_module("tabard_server.engine.base.schedules.schedule")
         refusals: Any = importlib.import_module("tabard_server.extraction.errors")
         engine_errors: Any = importlib.import_module("tabard_server.engine_port.errors")
     with (

@@ -23,7 +23,11 @@ from tabard_registry.intake.report.training_words import (
 from tabard_server.engine.base.config_bounds import refuse_oversized
 from tabard_server.engine.base.configs import refuse_other_kinds
 from tabard_server.engine.base.files.stored_model import StoredModel
-from tabard_server.engine.base.flow_schedule import DYNAMIC, FLOW_CLASSES, make_flow_scheduler
+from tabard_server.engine.base.schedules.flow_schedule import (
+    DYNAMIC,
+    FLOW_CLASSES,
+    make_flow_scheduler,
+)
 from tabard_server.engine_port.errors import BaseNotLoadable
 from tabard_server.engine_port.samplers import FLOW_PREDICTION
 

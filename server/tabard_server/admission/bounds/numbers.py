@@ -7,9 +7,9 @@ has none. Looks at no registry, no prompt and no pixel.
 
 from dataclasses import replace
 
+from tabard_server.admission.bounds.guidance import GuidanceReader
+from tabard_server.admission.bounds.sizes import Asked, Sizes
 from tabard_server.admission.declared import Numbers
-from tabard_server.admission.guidance import GuidanceReader
-from tabard_server.admission.sizes import Asked, Sizes
 from tabard_server.engine_port.base_facts import BaseFacts
 from tabard_server.engine_port.drawing import Drawing, Picture, Size, WantedDrawing
 from tabard_server.engine_port.prompt_style import PromptStyle

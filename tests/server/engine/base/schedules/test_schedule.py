@@ -10,8 +10,13 @@ from diffusers import DDIMScheduler
 from diffusers.pipelines.flux.pipeline_flux import calculate_shift
 
 from tabard_server.engine.base.files.stored_model import StoredModel
-from tabard_server.engine.base.flow_schedule import make_flow_scheduler, size_shift
-from tabard_server.engine.base.schedule import Asked, is_flow, make_scheduler, prediction_of
+from tabard_server.engine.base.schedules.flow_schedule import make_flow_scheduler, size_shift
+from tabard_server.engine.base.schedules.schedule import (
+    Asked,
+    is_flow,
+    make_scheduler,
+    prediction_of,
+)
 from tabard_server.engine_port.errors import BaseNotLoadable
 
 CONFIG: dict[str, Any] = {

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabard_server.admission.sizes import Asked, Sizes
+from tabard_server.admission.bounds.sizes import Asked, Sizes
 from tabard_server.engine_port.drawing import Size
 from tabard_server.engine_port.memory import MemoryPlan, PassBytes
 from tabard_server.engine_port.work import Curve, Estimate, Work

@@ -9,7 +9,7 @@ import pytest
 import torch
 from diffusers.pipelines.flux.pipeline_flux import calculate_shift
 
-from tabard_server.engine.base.flow_schedule import make_flow_scheduler
+from tabard_server.engine.base.schedules.flow_schedule import make_flow_scheduler
 from tabard_server.engine.sampling.courses import StepCourse, TableCourse
 from tabard_server.engine.sampling.pass_courses import PassCourses
 from tabard_server.engine.sampling.sampler_prototypes import SamplerPrototypes
@@ -19,8 +19,7 @@ from tabard_server.engine_port.errors import RowNotPossible, SamplerNotServed
 from tabard_server.engine_port.samplers import FLOW_SAMPLERS, SAMPLERS
 from tabard_server.engine_port.walk import SCHEDULES, SIGMAS, WARP, Walk
 from tests.oracle import step_in_double_precision
-from tests.server.engine.sampling.known_courses import SHAPE, begin, normal, said_to, walk_alone
-from tests.server.engine.sampling.known_flows import (
+from tests.server.engine.sampling.flows.known_flows import (
     FLUX_DEV,
     FLUX_SCHNELL,
     SD35,
@@ -30,6 +29,7 @@ from tests.server.engine.sampling.known_flows import (
     their_scheduler,
     their_steps,
 )
+from tests.server.engine.sampling.known_courses import SHAPE, begin, normal, said_to, walk_alone
 from tests.server.engine.sampling.launches import counting
 
 EXACT, MIXED = 1e-12, 1e-9

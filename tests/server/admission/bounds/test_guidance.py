@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tabard_server.admission.guidance import GuidanceReader
+from tabard_server.admission.bounds.guidance import GuidanceReader
 from tabard_server.engine_port.base_facts import DISTILLED_SCALE, Guidance
 from tabard_server.engine_port.drawing import SkippedLayers, WantedDrawing
 from tabard_server.errors import Violation

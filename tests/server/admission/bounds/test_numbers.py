@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tabard_server.admission.numbers import Bounds
-from tabard_server.admission.sizes import Sizes
+from tabard_server.admission.bounds.numbers import Bounds
+from tabard_server.admission.bounds.sizes import Sizes
 from tabard_server.engine_port.drawing import Drawing, Picture, WantedDrawing
 from tabard_server.engine_port.prompt_style import PLAIN
 from tabard_server.engine_port.regions import Region
