@@ -114,7 +114,6 @@ class Engine:
         )
         self._noise = NoiseAhead()
         self._stopwatch = Stopwatch(device)
-        drawing = {network.component: network.module}
         models = {part.component: part.model for part in base.text_parts}
         self._text = RowTextEncoder(
             base,
@@ -124,17 +123,10 @@ class Engine:
             dtype=dtype,
             bytes_max=text_bytes_max if plan is None else plan.texts,
         )
-        self._denoiser = Denoiser(
-            network,
-            layout=base.text_layout,
-            binding=self._bindings[network.component],
-            merged=MergedWeights(drawing, device=device, bytes_max=None) if can_merge else None,
-            dtype=dtype,
+        self._denoiser = self._new_denoiser(
+            self._new_libraries(rank_rows, compiled_in=compiled_in, bytes_max=compiled_bytes_max),
             is_captured=is_compiled and device.type == "cuda",
-            libraries=self._new_libraries(
-                rank_rows, compiled_in=compiled_in, bytes_max=compiled_bytes_max
-            ),
-            stopwatch=self._stopwatch,
+            can_merge=can_merge,
         )
         self.can_merge, self._is_compiled, self.fused_layers = can_merge, is_compiled, 0
         samplers, clip_skip_max = self._samplers.names, self._text.clip_skip_max
@@ -311,6 +303,24 @@ class Engine:
                 stack.enter_context(self._space.beside.running(latents))
             stack.enter_context(self._stopwatch.timing("decoding", size=size))
             yield
+
+    def _new_denoiser(
+        self, libraries: CompiledPasses | None, *, is_captured: bool, can_merge: bool
+    ) -> Denoiser:
+        network = self._base.network
+        drawing = {network.component: network.module}
+        return Denoiser(
+            network,
+            layout=self._base.text_layout,
+            binding=self._bindings[network.component],
+            merged=MergedWeights(drawing, device=self._device, bytes_max=None)
+            if can_merge
+            else None,
+            dtype=self._dtype,
+            is_captured=is_captured,
+            libraries=libraries,
+            stopwatch=self._stopwatch,
+        )
 
     def _new_packed_weights(self) -> PackedWeights | None:
         if not can_pack(device=self._device, dtype=self._dtype):
