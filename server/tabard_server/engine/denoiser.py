@@ -15,8 +15,8 @@ from typing import Any
 import torch
 
 from tabard_server.engine.compiled.graph import PassShape, shape_of
-from tabard_server.engine.compiled.library import Library
 from tabard_server.engine.compiled.passes import CompiledPasses
+from tabard_server.engine.compiled.ways import Graph
 from tabard_server.engine.measures.stopwatch import Stopwatch
 from tabard_server.engine.merged.merged_copy import MergedWeights
 from tabard_server.engine.row import Row
@@ -188,7 +188,7 @@ class Denoiser:
         *,
         courses: PassCourses,
         is_merged: bool,
-        library: Library | None,
+        library: Graph | None,
     ) -> torch.Tensor:
         is_fixed = self._is_captured or library is not None
         run = self._run if library is None else library.run
