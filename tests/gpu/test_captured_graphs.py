@@ -11,6 +11,7 @@ from tabard_server.adapters.host_adapter import HostAdapter, PackedLayer, lay_ou
 from tabard_server.engine.engine import Engine
 from tabard_server.engine.load_engine import EngineSettings, load_engine
 from tabard_server.engine.row import Row
+from tabard_server.engine_port.costs import Compiling
 from tests.bases import make_tiny_base
 from tests.server.drawings import row_spec
 
@@ -23,7 +24,10 @@ SWAPS = 1_000
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     base = make_tiny_base(tmp_path_factory.mktemp("base") / "tiny")
     settings = EngineSettings(
-        base=str(base), device="cuda", dtype="float16", compiled_in=base.parent / "compiled"
+        base=str(base),
+        device="cuda",
+        dtype="float16",
+        compiling=Compiling(root=base.parent / "compiled"),
     )
     return load_engine(settings)
 

@@ -73,7 +73,7 @@ def _kind(annotation: Any) -> str:
         kind = _kind(parts[0])
         return f"list of {kind}" if kind.endswith("s") else f"list of {kind}s"
     if origin in (Union, UnionType):
-        return _kind(next(one for one in parts if one is not NoneType))
+        return ", or ".join(_kind(one) for one in parts if one is not NoneType)
     return _kind(parts[0]) if parts else _KINDS[annotation]
 
 

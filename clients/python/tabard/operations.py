@@ -160,12 +160,14 @@ class Compiled:
         waiting: That are being compiled, or in line.
         slower: That do not, because that was seen to be slower.
         failure: Why nothing more is compiled; empty: nothing failed.
+        unfit: That stay as they are because no graph here runs them.
     """
 
     ready: int = 0
     waiting: int = 0
     slower: int = 0
     failure: str = ""
+    unfit: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,8 +25,8 @@ from tabard_server.engine.batch import (
     stacks_of,
 )
 from tabard_server.engine.compiled.graph import PassShape, shape_of
-from tabard_server.engine.compiled.library import Library
 from tabard_server.engine.compiled.passes import CompiledPasses
+from tabard_server.engine.compiled.ways import Graph
 from tabard_server.engine.measures.stopwatch import Stopwatch
 from tabard_server.engine.merged.merged_copy import MergedWeights
 from tabard_server.engine.networks.network import Network, Words
@@ -201,7 +201,7 @@ class Denoiser:
         *,
         courses: PassCourses,
         is_merged: bool,
-        library: Library | None,
+        library: Graph | None,
     ) -> torch.Tensor:
         stacks, together = stacks_of(rows)
         tellings = [

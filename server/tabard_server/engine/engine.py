@@ -7,7 +7,6 @@ Used from one thread. Knows nothing of jobs, refs, queues or the registry; never
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 import torch
 
@@ -38,7 +37,7 @@ from tabard_server.engine.slots.fused.choice import fuse_where_it_pays
 from tabard_server.engine.slots.packed_weights import PackedWeights, can_pack
 from tabard_server.engine.slots.slot_table import table_rows
 from tabard_server.engine.slots.worn_rows import Binding
-from tabard_server.engine_port.costs import COMPILED_BYTES_MAX, Compiled, Costs, TextCounts
+from tabard_server.engine_port.costs import Compiled, Compiling, Costs, TextCounts
 from tabard_server.engine_port.errors import EngineError, no_merged_copy
 from tabard_server.engine_port.memory import ROWS_PER_STEP, TEXT_BYTES_MAX, MemoryPlan
 from tabard_server.engine_port.port import PromptReaderLike
@@ -70,8 +69,7 @@ class Engine:
         device: torch.device,
         dtype: torch.dtype,
         slot_rank_total: int,
-        compiled_in: Path | None = None,
-        compiled_bytes_max: int = COMPILED_BYTES_MAX,
+        compiling: Compiling | None = None,
         text_bytes_max: int = TEXT_BYTES_MAX,
         can_merge: bool = True,
     ) -> None:
@@ -83,8 +81,7 @@ class Engine:
             device: Where everything shall lie.
             dtype: Of weights and latents.
             slot_rank_total: Rank rows of all slots together.
-            compiled_in: Where what is compiled of the UNet is kept; None: nothing is compiled.
-            compiled_bytes_max: What may be kept there.
+            compiling: How the UNet is compiled; None: it is not.
             text_bytes_max: Encoded prompts that are kept, where there is no plan.
             can_merge: Whether there may be a merged copy.
         """
@@ -100,7 +97,7 @@ class Engine:
         self._bindings = {component: Binding() for component in base.adaptable}
         self._blocks = Blocks(self.profile.modules[network.component])
         self._packed = self._new_packed_weights()
-        rank_rows, is_compiled = table_rows(slot_rank_total), compiled_in is not None
+        rank_rows, is_compiled = table_rows(slot_rank_total), compiling is not None
         self.slots = give_slots(
             base,
             bindings=self._bindings,
@@ -124,7 +121,7 @@ class Engine:
             bytes_max=text_bytes_max if plan is None else plan.texts,
         )
         self._denoiser = self._new_denoiser(
-            self._new_libraries(rank_rows, compiled_in=compiled_in, bytes_max=compiled_bytes_max),
+            self._new_libraries(rank_rows, compiling=compiling),
             is_captured=is_compiled and device.type == "cuda",
             can_merge=can_merge,
         )
@@ -328,18 +325,17 @@ class Engine:
         return PackedWeights(bytes_max=None if self.plan is None else self.plan.packed)
 
     def _new_libraries(
-        self, rank_rows: int, *, compiled_in: Path | None, bytes_max: int
+        self, rank_rows: int, *, compiling: Compiling | None
     ) -> CompiledPasses | None:
         """Return what passes may run on a CPU; on CUDA they are captured graphs."""
         network = self._base.network
-        if compiled_in is None or self._device.type == "cuda" or network.library_config is None:
+        if compiling is None or self._device.type == "cuda" or network.library_config is None:
             return None
         return libraries_of(
             network.module,
             dtype=self._dtype,
             rank_rows=rank_rows,
-            root=compiled_in,
-            bytes_max=bytes_max,
+            compiling=compiling,
         )
 
     def _fuse(self) -> int:

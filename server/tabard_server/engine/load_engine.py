@@ -3,7 +3,6 @@
 
 import os
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import torch
 
@@ -12,7 +11,7 @@ from tabard_server.engine.base.schedules.schedule import Asked
 from tabard_server.engine.engine import Engine
 from tabard_server.engine.measures.dry_run import walk_through
 from tabard_server.engine.measures.memory_plan import free_bytes, plan_memory
-from tabard_server.engine_port.costs import COMPILED_BYTES_MAX
+from tabard_server.engine_port.costs import OPENVINO, Compiling
 from tabard_server.engine_port.device import DEVICES, DTYPES
 from tabard_server.engine_port.errors import BaseNotLoadable
 from tabard_server.engine_port.loading_stage import Stage, Tell, tell_nobody
@@ -33,8 +32,7 @@ class EngineSettings:
         dtype: `auto` (float16 on CUDA, float32 on CPU) or a torch dtype's name.
         slot_rank_total: Rank rows of all slots together.
         torch_threads: CPU threads of torch; None: torch's own choice.
-        compiled_in: Where what is compiled of the UNet is kept; None: nothing is compiled.
-        compiled_bytes_max: What may be kept there.
+        compiling: How the UNet is compiled; None: it is not.
         can_merge: Whether there may be a merged copy of the base; None: where it fits.
         rows_per_step_max: Rows that may share a forward pass; None: as many as fit, up to a few.
         memory_bytes_max: What may be used of the device; None: what it has.
@@ -48,8 +46,7 @@ class EngineSettings:
     dtype: str = "auto"
     slot_rank_total: int = 256
     torch_threads: int | None = None
-    compiled_in: Path | None = None
-    compiled_bytes_max: int = COMPILED_BYTES_MAX
+    compiling: Compiling | None = None
     can_merge: bool | None = None
     rows_per_step_max: int | None = None
     memory_bytes_max: int | None = None
@@ -74,9 +71,16 @@ def load_engine(settings: EngineSettings, *, tell: Tell = tell_nobody) -> Engine
         raise BaseNotLoadable(
             f"no dtype is called {dtype_name!r}", hint=f"choose one of: {', '.join(DTYPES)}"
         )
-    if settings.compiled_in is not None and device.type == "cuda":
+    compiling = settings.compiling
+    is_openvino = compiling is not None and compiling.compiler == OPENVINO
+    if is_openvino and (device.type, dtype_name) != ("cpu", "float32"):
+        raise BaseNotLoadable(
+            f"OpenVINO computes float32 on a CPU here, and not {dtype_name} on {device}",
+            hint="leave dtype out and choose the device cpu, or say compiled = true",
+        )
+    if compiling is not None and device.type == "cuda":
         # Captured graphs are made in this process, of kernels that PyTorch keeps there.
-        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(settings.compiled_in / "inductor"))
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(compiling.root / "inductor"))
     dtype, most = _DTYPES[dtype_name], settings.memory_bytes_max
     base = load_base(
         settings.base, config=settings.base_config, asked=settings.asked, dtype=dtype, tell=tell
@@ -93,6 +97,7 @@ def load_engine(settings: EngineSettings, *, tell: Tell = tell_nobody) -> Engine
         device=device,
         free_bytes=free_bytes(device, base=base) if most is None else most,
         text_bytes_max=settings.text_bytes_max,
+        has_openvino=is_openvino,
     )
     plan.require()
     tell(Stage(name=f"moving it to {device}", size_bytes=plan.base + plan.slots + plan.merged))
@@ -102,8 +107,7 @@ def load_engine(settings: EngineSettings, *, tell: Tell = tell_nobody) -> Engine
         device=device,
         dtype=dtype,
         slot_rank_total=settings.slot_rank_total,
-        compiled_in=settings.compiled_in,
-        compiled_bytes_max=settings.compiled_bytes_max,
+        compiling=compiling,
         can_merge=plan.merged > 0,
     )
     tell(Stage(name="measuring its passes"))

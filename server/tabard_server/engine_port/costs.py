@@ -6,11 +6,14 @@ Frozen values; they know neither engines nor queues.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tabard_server.engine_port.work import Work
 
 COMPILED_BYTES_MAX = 2 << 30
 """What compiled passes of all bases may take on the disk."""
+INDUCTOR, OPENVINO = "inductor", "openvino"
+"""What compiles them: PyTorch's own compiler, or OpenVINO."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +59,21 @@ class TextCounts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Compiling:
+    """How a UNet is compiled.
+
+    Attributes:
+        root: Where what is compiled of all bases is kept.
+        bytes_max: What it may take there.
+        compiler: `INDUCTOR` or `OPENVINO`.
+    """
+
+    root: Path
+    bytes_max: int = COMPILED_BYTES_MAX
+    compiler: str = INDUCTOR
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Compiled:
     """How far the compiled passes of an engine are.
 
@@ -64,9 +82,11 @@ class Compiled:
         waiting: Kinds that are being compiled or are in line; eager meanwhile.
         slower: Kinds that stay eager, which was seen to be sooner.
         failure: Why nothing more is compiled; empty: nothing failed.
+        unfit: Kinds that stay eager because no graph here runs them.
     """
 
     ready: int = 0
     waiting: int = 0
     slower: int = 0
     failure: str = ""
+    unfit: int = 0

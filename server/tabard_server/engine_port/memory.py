@@ -78,6 +78,7 @@ class MemoryPlan:
             rest leaves.
         texts: Encoded prompts; they too.
         beside: The decoding of one image while a step is under way; 0: it comes after the step.
+        compiled: Weights once more, laid out for a compiled graph.
     """
 
     base: int
@@ -92,6 +93,7 @@ class MemoryPlan:
     packed: int = 0
     texts: int = 0
     beside: int = 0
+    compiled: int = 0
 
     @property
     def fits(self) -> bool:
@@ -101,7 +103,7 @@ class MemoryPlan:
     @property
     def total(self) -> int:
         """Bytes of everything."""
-        weights = self.base + self.slots + self.merged + self.packed
+        weights = self.base + self.slots + self.merged + self.packed + self.compiled
         return weights + self.gathered + self.texts + self.activations + self.beside
 
     @property
@@ -140,7 +142,7 @@ class MemoryPlan:
             return
         parts = ", ".join(
             f"{name} {_mebibytes(getattr(self, name))}"
-            for name in ("base", "slots", "merged", "gathered", "activations")
+            for name in ("base", "slots", "merged", "gathered", "activations", "compiled")
         )
         raise MemoryTooSmall(
             f"the server would use {_mebibytes(self.total)} of memory and may have "

@@ -210,6 +210,6 @@ def _plan(plan: MemoryPlan) -> pb.MemoryPlan:
         free_bytes=plan.free or 0,
         rows_per_step=plan.rows_per_step,
         chosen=plan.chosen,
-        packed_bytes=plan.packed,
+        packed_bytes=plan.packed + plan.compiled,
         text_bytes=plan.texts,
     )

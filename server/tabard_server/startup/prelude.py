@@ -89,6 +89,8 @@ def _places(settings: Settings) -> _Trials:
         trials["base_config"] = partial(require_base, settings.base_config)
     if settings.ready_file is not None:
         trials["ready_file"] = partial(require_place, settings.ready_file)
+    if settings.compiled == "openvino":
+        trials["compiled"] = _require_openvino
     if settings.telemetry.otlp_endpoint:
         trials["telemetry.otlp_endpoint"] = _require_telemetry
     return trials
@@ -133,4 +135,18 @@ def _require_telemetry() -> None:
             "traces need OpenTelemetry, which is not installed",
             reason="EXTRA_MISSING",
             hint="pip install 'tabard[telemetry]'",
+        )
+
+
+def _require_openvino() -> None:
+    """See that OpenVINO is here, without importing it.
+
+    Raises:
+        BadSettings: The extra is not installed.
+    """
+    if find_spec("openvino") is None:
+        raise BadSettings(
+            'compiled = "openvino" needs OpenVINO, which is not installed',
+            reason="EXTRA_MISSING",
+            hint="pip install 'tabard[openvino]'",
         )

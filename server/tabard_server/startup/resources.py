@@ -18,6 +18,7 @@ from tabard_registry.place import open_store, refuse_strangers
 from tabard_registry.store.store import FORMAT_KEY
 from tabard_registry.upkeep.doctor import require_safe
 from tabard_server.adapters.disk_cache import DiskCache, KeptRelease
+from tabard_server.engine_port.costs import INDUCTOR, OPENVINO, Compiling
 from tabard_server.engine_port.errors import UnknownSampler
 from tabard_server.engine_port.loading_stage import Stage, Tell
 from tabard_server.engine_port.memory import MEBIBYTE
@@ -99,8 +100,7 @@ def load_resources(settings: Settings, metrics: Metrics) -> Resources:
             dtype=settings.dtype,
             slot_rank_total=settings.slot_rank_total,
             torch_threads=settings.torch_threads,
-            compiled_in=_compiled_folder(settings),
-            compiled_bytes_max=settings.limits.compiled_bytes_max,
+            compiling=_compiling(settings),
             can_merge=settings.merged_copy,
             rows_per_step_max=settings.limits.rows_per_step_max,
             memory_bytes_max=settings.memory_bytes_max,
@@ -138,8 +138,14 @@ def _log_remarks(engine: EnginePort[Any], settings: Settings) -> None:
         log_event("base.remark", base=settings.base, message=remark)
 
 
-def _compiled_folder(settings: Settings) -> Path | None:
-    return Path(settings.cache).expanduser() / "compiled" if settings.compiled else None
+def _compiling(settings: Settings) -> Compiling | None:
+    if not settings.compiled:
+        return None
+    return Compiling(
+        root=Path(settings.cache).expanduser() / "compiled",
+        bytes_max=settings.limits.compiled_bytes_max,
+        compiler=OPENVINO if settings.compiled == OPENVINO else INDUCTOR,
+    )
 
 
 def _load_encoders(settings: Settings, *, engine_device: str, tell: Tell) -> tuple[Encoder, ...]:

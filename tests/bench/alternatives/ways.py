@@ -6,8 +6,10 @@ All get one thread. A way whose package is not here says so by its name, and not
 """
 
 import importlib.util
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,16 @@ from diffusers import UNet2DConditionModel
 from torch import nn
 
 from tabard_server.adapters.host_adapter import HostAdapter, PackedLayer, lay_out
+from tabard_server.engine.compiled.build import build
+from tabard_server.engine.compiled.graph import PassShape
+from tabard_server.engine.compiled.library import tensors_of
+from tabard_server.engine.compiled.openvino_graph import OpenVinoGraph, import_openvino
+from tabard_server.engine.compiled.order import BaseOrder, Order
 from tabard_server.engine.merged.merged_copy import MergedWeights
-from tabard_server.engine.slots.binding import bind_rows
+from tabard_server.engine.slots.binding import COMPILED_RANK_BUCKETS, bind_rows
 from tabard_server.engine.slots.packed_weights import PackedWeights
+from tabard_server.engine.slots.slotted_layers import make_tables
+from tabard_server.engine_port.costs import OPENVINO
 from tests.bench import full_size
 
 CPU = torch.device("cpu")
@@ -147,8 +156,7 @@ def _compiled(scene: Scene) -> Predict:
 
 
 def _openvino(scene: Scene) -> Predict:
-    import openvino  # noqa: PLC0415 - optional
-
+    openvino = import_openvino()
     with torch.inference_mode():
         model = openvino.convert_model(_Plain(scene.twin()), example_input=scene.inputs)
     model.reshape({n: list(one.shape) for n, one in enumerate(scene.inputs)})
@@ -224,6 +232,47 @@ def _tabard_merged(scene: Scene) -> Predict:
     return worn
 
 
+def _tabard_openvino(scene: Scene, *, is_worn: bool) -> Predict:
+    unet = scene.twin().to(memory_format=torch.channels_last)
+    slots, binding = full_size.slots_of(unet, rank_total=SAMPLES * full_size.RANK)
+    for layer in slots._layers.values():
+        make_tables(layer)
+    held = slots.acquire(scene.adapters()) if is_worn else []
+    latents, timesteps, text = scene.inputs
+    order = Order(
+        base=BaseOrder(
+            config=dict(unet.config),
+            dtype="float32",
+            rank_rows=slots.capacity + 1,
+            compiler=OPENVINO,
+        ),
+        shape=PassShape(
+            samples=2, height=latents.shape[2], width=latents.shape[3], tokens=text.shape[1]
+        ),
+        threads=1,
+        target=scene.folder / "unet.graph",
+    )
+    build(order)
+    graph = OpenVinoGraph(order.target, tensors_of(unet))
+    while not graph.is_ready:
+        time.sleep(0.1)
+
+    def predict() -> torch.Tensor:
+        with torch.inference_mode():
+            bind_rows(
+                binding,
+                stacks=[[(slot, (WEIGHT,))] for slot in held] or [[]],
+                samples_per_row=1,
+                device=CPU,
+                dtype=torch.float32,
+                is_everywhere=True,
+                rank_buckets=COMPILED_RANK_BUCKETS,
+            )
+            return graph.run(binding.worn, latents, timesteps, text, None)
+
+    return predict
+
+
 WAYS = (
     Way(name="diffusers, eager", prepare=_eager),
     Way(name="diffusers, channels last", prepare=_channels_last),
@@ -233,6 +282,17 @@ WAYS = (
     Way(name="Tabard, bare", prepare=_tabard_bare),
     Way(name="Tabard, each sample another adapter", prepare=_tabard_rows, wears="rows"),
     Way(name="Tabard, merged", prepare=_tabard_merged, wears="one"),
+    Way(
+        name="Tabard by OpenVINO, bare",
+        prepare=partial(_tabard_openvino, is_worn=False),
+        needs=("openvino",),
+    ),
+    Way(
+        name="Tabard by OpenVINO, each another adapter",
+        prepare=partial(_tabard_openvino, is_worn=True),
+        needs=("openvino",),
+        wears="rows",
+    ),
 )
 
 

@@ -10,15 +10,23 @@ from typing import Any
 import pytest
 import torch
 
+from tabard_registry import BaseProfile
 from tabard_server.adapters.host_adapter import HostAdapter, HostChange, PackedLayer, lay_out
+from tabard_server.engine.compiled import builder
+from tabard_server.engine.compiled.build import build
 from tabard_server.engine.compiled.graph import PassShape
+from tabard_server.engine.compiled.order import Order
 from tabard_server.engine.engine import Engine
 from tabard_server.engine.load_engine import EngineSettings, load_engine
+from tabard_server.engine.networks.network import Words
 from tabard_server.engine.row import Row
 from tabard_server.engine.slots.slotted_layers import make_tables
 from tabard_server.engine.slots.worn_rows import KEPT_BATCHES
+from tabard_server.engine_port.costs import OPENVINO, Compiling
 from tabard_server.engine_port.row_spec import RowSpec
+from tests.server.adapters.packing import pack_file
 from tests.server.drawings import row_spec
+from tests.server.engine.compiled.conftest import until
 
 TOLERANCE = 1e-9
 SWAPS = 1_000
@@ -115,8 +123,13 @@ class _Libraries:
     """Has a library for every kind of pass: the model itself, bound as a library is."""
 
     def __init__(self, engine: Engine) -> None:
-        self.run, self.shapes = engine._denoiser._forward, list[PassShape]()
+        self._forward, self.shapes = engine._denoiser._forward, list[PassShape]()
         self.layouts = list[int | None]()
+
+    def run(self, worn: Any, latents: Any, timesteps: Any, text: Any, added: Any) -> torch.Tensor:
+        told = added or {}
+        words = Words(text=text, pooled=told.get("text_embeds"), numbers=told.get("time_ids"))
+        return self._forward(worn, latents, timesteps, words)
 
     def choose(self, shape: PassShape, *, layout: int | None) -> Any:
         self.shapes.append(shape)
@@ -148,6 +161,34 @@ def test_compiled_rows_equal_others(
 
     for left, right in zip(_draw(compiled, *specs), _draw(engine, *specs), strict=True):
         torch.testing.assert_close(left, right, rtol=TOLERANCE, atol=TOLERANCE)
+
+
+def test_openvino_rows_equal_others(
+    tiny_base: Path,
+    tmp_path: Path,
+    files: dict[str, Path],
+    profile: BaseProfile,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Mixed rows drawn in its graph, and beside it, are the images that the model draws."""
+
+    def run(order: Order, _scratch: Path) -> dict[str, float]:
+        build(order)
+        return {}
+
+    monkeypatch.setattr(builder, "run_process", run)
+    plain = EngineSettings(base=str(tiny_base), dtype="float32")
+    compiling = Compiling(root=tmp_path, compiler=OPENVINO)
+    eager, other = load_engine(plain), load_engine(replace(plain, compiling=compiling))
+    worn = pack_file(files["diffusers"], profile=profile, folder=tmp_path, dtype=torch.float32)
+    specs = [_spec(), _spec((worn, 0.7), seed=4), _spec(seed=5, guidance_scale=1)]
+
+    until(lambda: bool(_draw(other, specs[0])) and bool(other.compiled and other.compiled.ready))
+    for chosen in (specs, specs[1:2], specs[:1]):
+        for left, right in zip(_draw(other, *chosen), _draw(eager, *chosen), strict=True):
+            torch.testing.assert_close(left, right, rtol=1e-3, atol=1e-3)
+    assert other.compiled is not None and other.compiled.failure == ""
+    assert other.compiled.ready + other.compiled.slower == 3
 
 
 def test_deterministic_rows_run_no_library(
@@ -190,7 +231,7 @@ def test_swaps_never_recompile_the_unet(captured: Engine) -> None:
                 captured.slots.release(slot)
             stack = ((worn or dice.choice(adapters), dice.uniform(-1, 1)),)
             object.__setattr__(row, "spec", _spec(*stack, steps=50))
-            row.steps_done = 0
+            row.course.steps_done = 0
             row.slots = [] if is_merged else captured.slots.acquire([stack[0][0]])
         captured.slots.evict_idle()
         if is_merged:

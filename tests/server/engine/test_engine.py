@@ -20,6 +20,7 @@ from tabard_server.engine.row import Row
 from tabard_server.engine.slots import slot_table
 from tabard_server.engine.slots.packed_weights import PackedWeights
 from tabard_server.engine_port.base_facts import NUMERICS
+from tabard_server.engine_port.costs import Compiling
 from tabard_server.engine_port.errors import (
     AdapterMismatch,
     DeviceMemoryFull,
@@ -105,7 +106,7 @@ def test_slots_take_memory_at_first_need(
     assert isinstance(full, DeviceMemoryFull)
     assert engine.plan.slots / 1_000 < _slot_bytes(engine) < engine.plan.slots
     monkeypatch.setenv("PATH", "")  # no compiler: none is started
-    compiled = load_engine(replace(settings, compiled_in=tmp_path))
+    compiled = load_engine(replace(settings, compiling=Compiling(root=tmp_path)))
     assert compiled.plan is not None and _slot_bytes(compiled) == compiled.plan.slots
 
 

@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from tabard_server.engine.base.schedules.schedule import Asked
 from tabard_server.engine.load_engine import EngineSettings, load_engine
 from tabard_server.engine.row import Row
+from tabard_server.engine_port.costs import OPENVINO, Compiling
 from tabard_server.engine_port.errors import (
     BaseNotLoadable,
     MemoryTooSmall,
@@ -18,6 +19,14 @@ from tests.server.drawings import row_spec
 from tests.server.engine.base.changed_folders import copy_folder
 from tests.server.engine.compiled.conftest import until
 from tests.server.telemetry.logged import logged
+
+
+def test_openvino_has_one_dtype(tiny_base: Path, tmp_path: Path) -> None:
+    """What it could not compute with is refused before the base is read."""
+    compiling = Compiling(root=tmp_path, compiler=OPENVINO)
+
+    with pytest.raises(BaseNotLoadable, match="bfloat16 on cpu"):
+        load_engine(EngineSettings(base=str(tiny_base), dtype="bfloat16", compiling=compiling))
 
 
 def test_without_compiler_nothing_stops(
@@ -29,7 +38,7 @@ def test_without_compiler_nothing_stops(
     """A server that cannot compile says so once, and what would help; it draws as ever."""
     monkeypatch.setenv("PATH", "")
 
-    engine = load_engine(EngineSettings(base=str(tiny_base), compiled_in=tmp_path))
+    engine = load_engine(EngineSettings(base=str(tiny_base), compiling=Compiling(root=tmp_path)))
 
     until(lambda: engine.compiled is not None and bool(engine.compiled.failure))
     assert engine.compiled is not None

@@ -89,7 +89,7 @@ def test_status_tells_what_was_planned(tmp_path: Path) -> None:
 
 def test_status_says_what_is_compiled(tmp_path: Path) -> None:
     """How far it is, and nothing where nobody asked for it."""
-    compiled = Compiled(ready=1, waiting=2, slower=3, failure="no g++")
+    compiled = Compiled(ready=1, waiting=2, slower=3, failure="no g++", unfit=4)
 
     async def walk(engine: FakeEngine) -> Any:
         async with serving(tmp_path, engine=engine) as server:
@@ -97,6 +97,7 @@ def test_status_says_what_is_compiled(tmp_path: Path) -> None:
 
     found = asyncio.run(walk(FakeEngine(compiled=compiled))).compiled
     assert (found.ready, found.waiting, found.slower, found.failure) == (1, 2, 3, "no g++")
+    assert found.unfit == 4
     assert not asyncio.run(walk(FakeEngine())).HasField("compiled")
 
 

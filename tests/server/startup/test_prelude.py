@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tabard_server.errors import BadSettings
+from tabard_server.startup import prelude
 from tabard_server.startup.prelude import check, prepare
 from tests.root import ROOT
 from tests.server.c2pa.authority import issue, key_pem, new_key
@@ -63,6 +64,21 @@ def test_traces_need_their_extra(monkeypatch: pytest.MonkeyPatch) -> None:
         "EXTRA_MISSING",
     )
     assert "tabard[telemetry]" in refusal.value.hint
+
+
+def test_openvino_needs_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Likewise; and another word is no compiler."""
+    monkeypatch.setattr(prelude, "find_spec", lambda _name: None)
+    prepare(overrides={"compiled": "true"})
+
+    with pytest.raises(BadSettings, match="OpenVINO") as refusal:
+        prepare(overrides={"compiled": "openvino"})
+    with pytest.raises(BadSettings) as unknown:
+        prepare(overrides={"compiled": "tensorrt"})
+
+    assert (refusal.value.names, refusal.value.reason) == (("compiled",), "EXTRA_MISSING")
+    assert "tabard[openvino]" in refusal.value.hint
+    assert "compiled" in str(unknown.value)
 
 
 def test_passed_socket_ends_the_start() -> None:

@@ -121,16 +121,18 @@ class GetStatusResponse(_message.Message):
     def __init__(self, version: _Optional[str] = ..., base_family: _Optional[str] = ..., base_fingerprint: _Optional[str] = ..., base_source: _Optional[str] = ..., device: _Optional[str] = ..., registry_id: _Optional[str] = ..., registry_seq: _Optional[int] = ..., rows_waiting: _Optional[int] = ..., rows_running: _Optional[int] = ..., draining: bool = ..., residents: _Optional[_Iterable[_Union[Resident, _Mapping]]] = ..., samplers: _Optional[_Iterable[str]] = ..., uptime: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., native_width: _Optional[int] = ..., native_height: _Optional[int] = ..., registry_lag: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., memory_plan: _Optional[_Union[MemoryPlan, _Mapping]] = ..., merged_digests: _Optional[_Iterable[str]] = ..., base_prediction: _Optional[_Union[Prediction, str]] = ..., base_zero_snr: bool = ..., base_remarks: _Optional[_Iterable[str]] = ..., state: _Optional[_Union[ServerState, str]] = ..., causes: _Optional[_Iterable[_Union[Cause, _Mapping]]] = ..., identity: _Optional[_Iterable[str]] = ..., traces: bool = ..., tenants: _Optional[_Iterable[_Union[TenantLoad, _Mapping]]] = ..., steps: _Optional[int] = ..., row_steps: _Optional[int] = ..., sampler_options: _Optional[_Iterable[_Union[SamplerOptions, _Mapping]]] = ..., schedules: _Optional[_Iterable[_Union[ScheduleNames, _Mapping]]] = ..., c2pa: _Optional[_Union[ContentCredentials, _Mapping]] = ..., safety: _Optional[_Union[SafetyCheck, _Mapping]] = ..., compiled: _Optional[_Union[Compiled, _Mapping]] = ...) -> None: ...
 
 class Compiled(_message.Message):
-    __slots__ = ("ready", "waiting", "slower", "failure")
+    __slots__ = ("ready", "waiting", "slower", "failure", "unfit")
     READY_FIELD_NUMBER: _ClassVar[int]
     WAITING_FIELD_NUMBER: _ClassVar[int]
     SLOWER_FIELD_NUMBER: _ClassVar[int]
     FAILURE_FIELD_NUMBER: _ClassVar[int]
+    UNFIT_FIELD_NUMBER: _ClassVar[int]
     ready: int
     waiting: int
     slower: int
     failure: str
-    def __init__(self, ready: _Optional[int] = ..., waiting: _Optional[int] = ..., slower: _Optional[int] = ..., failure: _Optional[str] = ...) -> None: ...
+    unfit: int
+    def __init__(self, ready: _Optional[int] = ..., waiting: _Optional[int] = ..., slower: _Optional[int] = ..., failure: _Optional[str] = ..., unfit: _Optional[int] = ...) -> None: ...
 
 class SamplerOptions(_message.Message):
     __slots__ = ("name", "title", "timestep_spacings", "schedules", "takes")

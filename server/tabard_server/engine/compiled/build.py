@@ -26,6 +26,7 @@ from tabard_server.engine.compiled.library import tensors_of
 from tabard_server.engine.compiled.order import Order
 from tabard_server.engine.slots.slotted_layers import add_slots, is_slottable
 from tabard_server.engine.slots.worn_rows import Binding
+from tabard_server.engine_port.costs import OPENVINO
 from tabard_server.engine_port.weights.blocks import Blocks
 
 _NICENESS = 10
@@ -36,6 +37,24 @@ def build(order: Order) -> None:
     """Compile a library, and lay it and its wishes down; the wishes last."""
     begun_at = time.monotonic()
     torch.set_num_threads(order.threads)
+    wants = (_build_graph if order.base.compiler == OPENVINO else _build_library)(order)
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    cpu_seconds = sum(one.ru_utime + one.ru_stime for one in used)
+    took = {"seconds": time.monotonic() - begun_at, "cpu_seconds": cpu_seconds}
+    order.target.with_suffix(".json").write_text(json.dumps({"wants": wants, **took}))
+    print(json.dumps(took))
+
+
+def _build_graph(order: Order) -> dict[str, Any]:
+    """Lay down OpenVINO's graph; it wants nothing that its arguments do not say."""
+    from tabard_server.engine.compiled.openvino_build import build_graph  # noqa: PLC0415 - an extra
+
+    build_graph(order.base, _bare_unet(order), shape=order.shape, target=order.target)
+    return {}
+
+
+def _build_library(order: Order) -> dict[str, Any]:
+    """Lay down AOTInductor's library; return what tensors it wants."""
     binding, dtype = Binding(), getattr(torch, order.base.dtype)
     unet = _new_unet(order, binding=binding)
     sizes = order.shape.inputs(order.base.config, dtype=dtype)
@@ -47,21 +66,23 @@ def build(order: Order) -> None:
     tensors = tensors_of(unet)
     _require_whole(library, tensors=tensors, is_worn=bool(order.shape.rows))
     library.replace(order.target)
-    wants = {name: _describe(one) for name, one in tensors.items()}
-    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    cpu_seconds = sum(one.ru_utime + one.ru_stime for one in used)
-    took = {"seconds": time.monotonic() - begun_at, "cpu_seconds": cpu_seconds}
-    order.target.with_suffix(".json").write_text(json.dumps({"wants": wants, **took}))
-    print(json.dumps(took))
+    return {name: _describe(one) for name, one in tensors.items()}
 
 
-def _new_unet(order: Order, *, binding: Binding) -> nn.Module:
-    """Make the UNet as an engine has it; nobody writes its memory, so it takes none."""
+def _bare_unet(order: Order) -> nn.Module:
+    """Make the UNet as diffusers has it; nobody writes its memory, so it takes none."""
     with torch.device("meta"):
         unet: Any = UNet2DConditionModel.from_config(dict(order.base.config))
     nn.Module.to(unet, dtype=getattr(torch, order.base.dtype))
     nn.Module.to_empty(unet, device="cpu")
-    unet.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    unet.eval().requires_grad_(False)
+    return unet  # type: ignore[no-any-return]
+
+
+def _new_unet(order: Order, *, binding: Binding) -> nn.Module:
+    """Make the UNet as an engine has it, with slots."""
+    unet: Any = _bare_unet(order)
+    unet.to(memory_format=torch.channels_last)
     modules = list(unet.named_modules())
     blocks = Blocks(name for name, _ in modules)
     for name, module in modules:

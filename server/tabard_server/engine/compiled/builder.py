@@ -24,6 +24,7 @@ from tabard_registry.scratch import Scratch
 from tabard_server.engine.compiled.folder import LibraryFolder
 from tabard_server.engine.compiled.graph import PassShape
 from tabard_server.engine.compiled.order import BaseOrder, Order
+from tabard_server.engine_port.costs import INDUCTOR
 from tabard_server.telemetry.logs import log_event, log_problem
 
 ORDERS_MAX = 32
@@ -114,7 +115,8 @@ class Builder:
 
 def run_process(order: Order, scratch: Path) -> dict[str, float]:
     """Build in a process of its own, which ends with this one."""
-    if not any(map(shutil.which, COMPILERS)):
+    is_of_pytorch = order.base.compiler == INDUCTOR
+    if is_of_pytorch and not any(map(shutil.which, COMPILERS)):
         raise BuildFailed("a compiled base needs a C++ compiler, and none is here: install g++")
     environment = {
         **os.environ,

@@ -42,6 +42,7 @@ class PassShape:
         magnitudes: Of each row, padded; 0: nobody wears any.
         scales_outputs: Whether they scale outputs; in every layer, then.
         scales_inputs: Whether they scale inputs.
+        has_kernels: Whether they change convolutions of more than one pixel.
     """
 
     samples: int
@@ -54,6 +55,7 @@ class PassShape:
     magnitudes: int = 0
     scales_outputs: bool = False
     scales_inputs: bool = False
+    has_kernels: bool = False
 
     @property
     def name(self) -> str:
@@ -118,6 +120,7 @@ def shape_of(
         magnitudes=bucket(scaled, buckets=MAGNITUDE_BUCKETS) if scaled else 0,
         scales_outputs=any(slot.magnitudes and slot.scaled["outputs"] for slot, _ in worn),
         scales_inputs=any(slot.magnitudes and slot.scaled["inputs"] for slot, _ in worn),
+        has_kernels=any(slot.has_kernels for slot, _ in worn),
     )
 
 

@@ -4,7 +4,6 @@
 In: the model with its slots, and a folder. Out: what chooses among libraries, kept or built.
 """
 
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,6 +13,8 @@ from tabard_server.engine.compiled.folder import LibraryFolder
 from tabard_server.engine.compiled.library import tensors_of
 from tabard_server.engine.compiled.order import BaseOrder
 from tabard_server.engine.compiled.passes import CompiledPasses
+from tabard_server.engine.compiled.ways import way_of
+from tabard_server.engine_port.costs import Compiling
 
 
 def libraries_of(
@@ -21,8 +22,7 @@ def libraries_of(
     *,
     dtype: torch.dtype,
     rank_rows: int,
-    root: Path,
-    bytes_max: int,
+    compiling: Compiling,
     run: Run | None = None,
 ) -> CompiledPasses:
     """Return the compiled passes of a UNet; nothing is built before one is wanted.
@@ -31,15 +31,20 @@ def libraries_of(
         unet: On a CPU, its layers with tables of slots.
         dtype: Of its weights.
         rank_rows: Rows of every table.
-        root: Where libraries of all bases are kept.
-        bytes_max: What they may take there.
+        compiling: How, and where they are kept.
         run: Builds a library; None: a process does.
     """
     config = {name: value for name, value in unet.config.items() if not name.startswith("_")}
-    order = BaseOrder(config=config, dtype=str(dtype).removeprefix("torch."), rank_rows=rank_rows)
-    folder = LibraryFolder(root, key=order.key, bytes_max=bytes_max)
+    order = BaseOrder(
+        config=config,
+        dtype=str(dtype).removeprefix("torch."),
+        rank_rows=rank_rows,
+        compiler=compiling.compiler,
+    )
+    folder = LibraryFolder(compiling.root, key=order.key, bytes_max=compiling.bytes_max)
     return CompiledPasses(
         folder=folder,
         builder=Builder(order, folder=folder, run=run),
         tensors=lambda: tensors_of(unet),
+        way=way_of(compiling.compiler),
     )

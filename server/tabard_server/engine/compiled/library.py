@@ -45,6 +45,11 @@ class Library:
         self._runner = runner
         self.bind(tensors)
 
+    @property
+    def is_ready(self) -> bool:
+        """It is, once it is loaded."""
+        return True
+
     def bind(self, tensors: Mapping[str, torch.Tensor]) -> None:
         """Use other tensors of the same sizes and strides from now on."""
         self._tensors = {name: tensors[full] for name, full in self._names.items()}

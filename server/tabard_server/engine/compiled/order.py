@@ -19,8 +19,10 @@ from tabard_registry.refs.digest import sha256_bytes
 from tabard_server.engine.compiled import graph
 from tabard_server.engine.compiled.graph import PassShape
 from tabard_server.engine.slots import magnitudes, slotted_layers
+from tabard_server.engine_port.costs import INDUCTOR
 
-_VERSIONS = ("torch", "triton", "diffusers")
+_VERSIONS = ("torch", "triton", "diffusers", "openvino")
+_OWN = ("openvino_layers.py", "openvino_build.py")
 _SOURCES = (graph, magnitudes, slotted_layers)
 
 
@@ -32,21 +34,23 @@ class BaseOrder:
         config: That of its UNet.
         dtype: Of its weights, like `float32`.
         rank_rows: Rows of every table of slots.
+        compiler: `INDUCTOR` or `OPENVINO`.
     """
 
     config: Mapping[str, Any]
     dtype: str
     rank_rows: int
+    compiler: str = INDUCTOR
 
     @property
     def key(self) -> str:
         """Name of the folder: another base, program, library or machine has another."""
+        sources = [Path(str(one.__file__)) for one in _SOURCES]
+        sources += [Path(__file__).with_name(name) for name in _OWN]
         told = {
             "base": {**asdict(self), "config": dict(self.config)},
             "versions": {name: _version(name) for name in _VERSIONS},
-            "sources": [
-                str(sha256_bytes(Path(str(one.__file__)).read_bytes())) for one in _SOURCES
-            ],
+            "sources": [str(sha256_bytes(one.read_bytes())) for one in sources],
             "machine": [platform.machine(), torch.backends.cpu.get_cpu_capability(), _processor()],
             "threads": torch.get_num_threads(),
         }

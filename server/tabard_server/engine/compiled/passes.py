@@ -13,9 +13,10 @@ import torch
 from tabard_server.engine.compiled.builder import Builder
 from tabard_server.engine.compiled.folder import LibraryFolder
 from tabard_server.engine.compiled.graph import PassShape
-from tabard_server.engine.compiled.library import Library, LibraryDamaged
+from tabard_server.engine.compiled.library import LibraryDamaged
 from tabard_server.engine.compiled.trial import Trial
-from tabard_server.engine_port.costs import Compiled
+from tabard_server.engine.compiled.ways import Graph, Way, way_of
+from tabard_server.engine_port.costs import INDUCTOR, Compiled
 from tabard_server.telemetry.logs import log_event, log_problem
 
 PASSES_BEFORE = 8
@@ -23,8 +24,6 @@ PASSES_BEFORE = 8
 _BOUND, _NARROW_BOUND = 1e-3, 3e-2
 """How far predictions may be from the model's, of the largest: of wide values, and of narrow."""
 _NARROW_BYTES = 2
-LIBRARIES_MAX = 64
-"""In memory; the kinds that come later are served as they are."""
 
 Tensors = Callable[[], Mapping[str, torch.Tensor]]
 """Says which tensors the UNet has now: those of the base, or of a merged copy that it wears."""
@@ -33,23 +32,35 @@ Tensors = Callable[[], Mapping[str, torch.Tensor]]
 class CompiledPasses:
     """The libraries of one UNet."""
 
-    def __init__(self, *, folder: LibraryFolder, builder: Builder, tensors: Tensors) -> None:
+    def __init__(
+        self,
+        *,
+        folder: LibraryFolder,
+        builder: Builder,
+        tensors: Tensors,
+        way: Way | None = None,
+    ) -> None:
         """Take where libraries are kept, what builds them, and the UNet's tensors.
 
         Args:
             folder: Where they are kept.
             builder: Builds those that are not there.
             tensors: Asked now, for those of the base, and while a merged copy is worn.
+            way: How they are made; None: by AOTInductor.
         """
+        self._way = way or way_of(INDUCTOR)
         self._folder, self._builder, self._tensors = folder, builder, tensors
         self._pristine = tensors()
-        self._base: dict[PassShape, Library] = {}
-        self._merged: dict[PassShape, tuple[Library, int]] = {}
+        self._base: dict[PassShape, Graph] = {}
+        self._merged: dict[PassShape, tuple[Graph, int]] = {}
         self._trials: dict[PassShape, Trial] = {}
         self._seen: Counter[PassShape] = Counter()
         self._missing: set[PassShape] = set()
         self._damaged: set[PassShape] = set()
         self._checked: set[PassShape] = set()
+        self._kinds: set[PassShape] = set()
+        self._ready: set[PassShape] = set()
+        self._unfit: set[PassShape] = set()
 
     @property
     def state(self) -> Compiled:
@@ -59,32 +70,38 @@ class CompiledPasses:
         return Compiled(
             ready=len(trials) - slower,
             slower=slower,
-            waiting=self._builder.waiting,
+            waiting=self._builder.waiting + self._compiling,
+            unfit=len(self._unfit),
             failure=self._builder.failure,
         )
 
     def warm(self, shapes: Sequence[PassShape]) -> None:
         """Order those of these kinds that are not kept from an earlier start."""
         for shape in shapes:
-            if self._load(shape) is None:
-                self._builder.want(shape)
+            kind = self._kind_of(shape)
+            if kind is not None and self._load(kind) is None and kind not in self._base:
+                self._builder.want(kind)
 
-    def choose(self, shape: PassShape, *, layout: int | None) -> Library | None:
+    def choose(self, shape: PassShape, *, layout: int | None) -> Graph | None:
         """Return the library that this pass runs; None: none.
 
         Args:
             shape: Its kind.
             layout: Counts which tensors a merged copy has, if the UNet wears that now.
         """
-        library = self._load(shape)
+        kind = self._kind_of(shape)
+        if kind is None or not (layout is None or self._way.wears_copies):
+            self._unfit.add(shape)
+            return None
+        library = self._load(kind)
         if library is None:
             self._seen[shape] += 1
-            if self._seen[shape] >= PASSES_BEFORE:
-                self._builder.want(shape)
+            if self._seen[shape] >= PASSES_BEFORE and kind not in self._base:
+                self._builder.want(kind)
             return None
-        if not self._trials[shape].takes_library:
+        if not self._trials.setdefault(shape, Trial()).takes_library:
             return None
-        return library if layout is None else self._bound(shape, layout=layout)
+        return library if layout is None else self._bound(kind, layout=layout)
 
     def is_unchecked(self, shape: PassShape) -> bool:
         """Say whether nobody has seen yet that its library gives what the model gives."""
@@ -97,7 +114,10 @@ class CompiledPasses:
         difference = float((found - expected).abs().max() / expected.abs().max().clamp_min(1e-12))
         if not difference > bound:  # NaN in both is the model's own
             return
-        self._drop(shape, why=f"it is {difference:.1e} of the largest value away from the model")
+        self._drop(
+            self._way.kind_of(shape) or shape,
+            why=f"it is {difference:.1e} of the largest value away from the model",
+        )
 
     def note(self, seconds: float, *, shape: PassShape, samples: int, is_compiled: bool) -> None:
         """Take what a pass took: while both ways are tried, it counts."""
@@ -112,7 +132,7 @@ class CompiledPasses:
             else:
                 log_event("compile.slower", library=shape.name, ratio=ratio)
 
-    def _bound(self, shape: PassShape, *, layout: int) -> Library | None:
+    def _bound(self, shape: PassShape, *, layout: int) -> Graph | None:
         """Return the same library once more, around the tensors of the merged copy."""
         found = self._merged.get(shape)
         if found is not None and found[1] == layout:
@@ -124,39 +144,54 @@ class CompiledPasses:
         path = self._folder.find(shape)
         if path is None:
             return None
-        self._merged[shape] = Library(path, tensors=self._tensors()), layout
+        self._merged[shape] = self._way.load(path, self._tensors()), layout
         return self._merged[shape][0]
 
-    def _load(self, shape: PassShape) -> Library | None:
-        """Return the library of a kind, from the folder when it is first asked for or built."""
-        found = self._base.get(shape)
-        if found is not None or len(self._base) >= LIBRARIES_MAX:
-            return found
-        if shape in self._damaged:
+    def _kind_of(self, shape: PassShape) -> PassShape | None:
+        """Return the kind of the graph that runs it; None: there is none, or no place for it."""
+        kind = self._way.kind_of(shape)
+        if kind is None or (kind not in self._kinds and len(self._kinds) >= self._way.graphs_max):
             return None
-        if shape in self._missing and not self._builder.is_built(shape):
-            return None
-        path = self._folder.find(shape)
-        if path is None:
-            self._missing.add(shape)
+        self._kinds.add(kind)
+        return kind
+
+    @property
+    def _compiling(self) -> int:
+        return len(self._base) - len(self._ready)
+
+    def _load(self, kind: PassShape) -> Graph | None:
+        """Return the graph of a kind, from the folder when it is first asked for or built."""
+        if kind in self._damaged:
             return None
         try:
-            library = Library(path, tensors=self._pristine)
+            if kind not in self._base:
+                if kind in self._missing and not self._builder.is_built(kind):
+                    return None
+                path = self._folder.find(kind)
+                if path is None:
+                    self._missing.add(kind)
+                    return None
+                self._base[kind] = self._way.load(path, self._pristine)
+            if not self._base[kind].is_ready:
+                return None
         except LibraryDamaged as error:
-            self._drop(shape, why=str(error))
+            self._drop(kind, why=str(error))
             return None
-        self._base[shape], self._trials[shape] = library, Trial()
-        return library
+        self._ready.add(kind)
+        return self._base[kind]
 
-    def _drop(self, shape: PassShape, *, why: str) -> None:
+    def _drop(self, kind: PassShape, *, why: str) -> None:
         """Serve a kind as it is from now on, and say why."""
-        for known in (self._base, self._merged, self._trials):
-            known.pop(shape, None)
-        self._damaged.add(shape)
-        self._folder.remove_kind(shape)
+        for known in (self._base, self._merged):
+            known.pop(kind, None)
+        self._ready.discard(kind)
+        for shape in [one for one in self._trials if self._way.kind_of(one) == kind]:
+            del self._trials[shape]
+        self._damaged.add(kind)
+        self._folder.remove_kind(kind)
         log_problem(
             "compile.damaged",
             reason="LIBRARY_DAMAGED",
-            message=f"{shape.name}: {why}",
+            message=f"{kind.name}: {why}",
             hint="it is removed, and built again when it is wanted after the next start",
         )

@@ -47,6 +47,8 @@ SEEN_TO_ALIVE = {
 """As measured, see docs/decisions/0023. On a CPU the allocator keeps the holes of freed tensors
 below 32 MiB, of which decoding has few. On CUDA it is a guess until the engine has measured it.
 """
+OPENVINO_TO_WEIGHTS = 2.2
+"""What OpenVINO's graph takes, of the UNet's weights: as measured, see docs/decisions/0076."""
 _MEMINFO = Path("/proc/meminfo")
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -62,6 +64,7 @@ def plan_memory(
     device: torch.device,
     free_bytes: int | None,
     text_bytes_max: int = TEXT_BYTES_MAX,
+    has_openvino: bool = False,
 ) -> MemoryPlan:
     """Add up what an engine of these bounds will use, and choose those that are not given.
 
@@ -75,12 +78,14 @@ def plan_memory(
         device: Where they will be served.
         free_bytes: What there is for all of it, the base included; None: unknown.
         text_bytes_max: Encoded prompts that shall be kept, where there is room.
+        has_openvino: Whether the UNet runs in OpenVINO, too.
     """
     native = (base.native_pixels, base.native_pixels)
     passes = _passes(base, walked, dtype=dtype, device=device)
     slots = _slots(base, rank_rows=table_rows(slot_rank_total)) * dtype.itemsize
     weights = sum(map(_values, base.models.values())) * dtype.itemsize
     told = TOLD_BATCHES * GUIDED_SAMPLES * _words(base) * dtype.itemsize
+    own = _values(base.unet) * dtype.itemsize
     adaptable = sum(_values(base.models[component]) for component in base.adaptable)
 
     def plan_of(rows: int, has_copy: bool) -> MemoryPlan:
@@ -93,6 +98,7 @@ def plan_memory(
             passes=passes,
             free=free_bytes,
             rows_per_step=rows,
+            compiled=round(OPENVINO_TO_WEIGHTS * own) if has_openvino else 0,
         )
 
     plan = choose_plan(plan_of, rows=rows_per_step_max, has_copy=can_merge)

@@ -20,7 +20,7 @@ from tabard_server.adapters.slab_layout import LayerKey, SlabLayout
 from tabard_server.engine.layer_fit import check_widths, no_such_layer
 from tabard_server.engine.slots.filling import Ways, empty_layers, fill_layers
 from tabard_server.engine.slots.magnitudes import MagnitudeCache
-from tabard_server.engine.slots.slotted_layers import SlottedLayer, make_tables
+from tabard_server.engine.slots.slotted_layers import SlottedLayer, has_kernel, make_tables
 from tabard_server.engine_port.errors import AdapterMismatch, SlotsExhausted
 from tabard_server.engine_port.stack import Resident
 
@@ -46,6 +46,7 @@ class Slot:
         active: Their `id()`s.
         scaled: By axis, `id()`s of the layers it scales.
         leases: Rows that wear it now.
+        has_kernels: Whether it changes convolutions of more than one pixel.
     """
 
     digest: str
@@ -56,6 +57,7 @@ class Slot:
     active: frozenset[int]
     scaled: Mapping[str, frozenset[int]]
     leases: int = 0
+    has_kernels: bool = False
 
     @property
     def rows(self) -> tuple[int, ...]:
@@ -71,11 +73,13 @@ class _Fit:
         layers: The layers, by the layout's names for them.
         active: Their `id()`s.
         scaled: By axis, `id()`s of the layers that it scales.
+        has_kernels: Whether any is a convolution of more than one pixel.
     """
 
     layers: Mapping[LayerKey, SlottedLayer]
     active: frozenset[int]
     scaled: Mapping[str, frozenset[int]]
+    has_kernels: bool
 
 
 def table_rows(rank_total: int) -> int:
@@ -220,6 +224,7 @@ class SlotTable:
                 )
                 for axis in ("inputs", "outputs")
             },
+            has_kernels=any(map(has_kernel, worn.values())),
         )
 
     def _lease(self, adapter: HostAdapter, *, kept: frozenset[str]) -> Slot:
@@ -247,6 +252,7 @@ class SlotTable:
             layers=tuple(fit.layers.values()),
             active=fit.active,
             scaled=fit.scaled,
+            has_kernels=fit.has_kernels,
         )
         with self._lock:
             self._slots[adapter.digest] = slot

@@ -140,6 +140,11 @@ def is_slottable(module: nn.Module) -> bool:
     return isinstance(module, nn.Conv2d) and module.groups == 1 and module.padding_mode == "zeros"
 
 
+def has_kernel(module: nn.Module) -> bool:
+    """Say whether it is a convolution of more than one pixel."""
+    return isinstance(module, nn.Conv2d) and module.kernel_size != (1, 1)
+
+
 def add_slots(
     module: nn.Module,
     *,

@@ -7,49 +7,23 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers import UNet2DConditionModel
 
 from tabard_server.engine.compiled.builder import run_process
 from tabard_server.engine.compiled.graph import PassShape
 from tabard_server.engine.compiled.libraries import libraries_of
 from tabard_server.engine.compiled.passes import CompiledPasses
-from tabard_server.engine.slots.slotted_layers import add_slots, is_slottable
-from tabard_server.engine.slots.worn_rows import Binding, WornRows
-from tests.server.engine.compiled.conftest import lay_down, until
+from tabard_server.engine.slots.worn_rows import WornRows
+from tabard_server.engine_port.costs import Compiling
+from tests.server.engine.compiled.conftest import RANK_ROWS, TOKENS, lay_down, until
 
-TOKENS = 5
-RANK_ROWS = 17
 SHAPE = PassShape(samples=2, height=8, width=8, tokens=TOKENS, rows=2, ranks=16)
 SECONDS_MAX = 1_800
 
 
-@pytest.fixture
-def unet() -> Any:
-    """A UNet of a few layers, that has slots with something in them."""
-    torch.manual_seed(0)
-    unet: Any = UNet2DConditionModel(
-        sample_size=8,
-        block_out_channels=(8, 16),
-        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
-        layers_per_block=1,
-        cross_attention_dim=8,
-        attention_head_dim=4,
-        norm_num_groups=4,
-    )
-    unet.eval().requires_grad_(False).to(memory_format=torch.channels_last)
-    unet.tests_binding = binding = Binding()
-    for module in list(unet.modules()):
-        if is_slottable(module):
-            layer = add_slots(module, binding=binding, rank_rows=RANK_ROWS, has_tables=True)
-            layer.slot_down[1:].normal_(std=0.2)
-            layer.slot_up[1:].normal_(std=0.2)
-    return unet
-
-
 def _passes(unet: Any, root: Path, **options: Any) -> CompiledPasses:
+    compiling = Compiling(root=root)
     return libraries_of(
-        unet, dtype=torch.float32, rank_rows=RANK_ROWS, root=root, bytes_max=1 << 30, **options
+        unet, dtype=torch.float32, rank_rows=RANK_ROWS, compiling=compiling, **options
     )
 
 

@@ -2,26 +2,30 @@
 """Which passes run a library: none waits for one, and none runs one that is slower."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from tabard_server.engine.compiled import passes as passes_module
 from tabard_server.engine.compiled.builder import Builder
 from tabard_server.engine.compiled.folder import LibraryFolder
 from tabard_server.engine.compiled.graph import PassShape
 from tabard_server.engine.compiled.library import LibraryDamaged
 from tabard_server.engine.compiled.order import BaseOrder
 from tabard_server.engine.compiled.passes import PASSES_BEFORE, CompiledPasses
+from tabard_server.engine.compiled.ways import way_of
+from tabard_server.engine_port.costs import INDUCTOR, OPENVINO
 from tests.server.engine.compiled.conftest import lay_down, shape, until
 
 
 class _Library:
     """Remembers what it is bound to."""
 
-    def __init__(self, path: Path, *, tensors: Mapping[str, Any]) -> None:
+    is_ready = True
+
+    def __init__(self, path: Path, tensors: Mapping[str, Any]) -> None:
         self.path = path
         self.bound = [tensors]
 
@@ -39,11 +43,19 @@ def passes(
     folder: LibraryFolder,
     base_order: BaseOrder,
     tensors: dict[str, torch.Tensor],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> CompiledPasses:
-    monkeypatch.setattr(passes_module, "Library", _Library)
-    builder = Builder(base_order, folder=folder, run=lay_down)
-    return CompiledPasses(folder=folder, builder=builder, tensors=lambda: dict(tensors))
+    return _passes(folder, base_order, tensors, compiler=INDUCTOR)
+
+
+def _passes(
+    folder: LibraryFolder, order: BaseOrder, tensors: Mapping[str, Any], *, compiler: str
+) -> CompiledPasses:
+    return CompiledPasses(
+        folder=folder,
+        builder=Builder(order, folder=folder, run=lay_down),
+        tensors=lambda: dict(tensors),
+        way=replace(way_of(compiler), load=_Library),  # type: ignore[arg-type]
+    )
 
 
 def _try(passes: CompiledPasses, kind: PassShape, *, compiled: float) -> list[bool]:
@@ -123,14 +135,51 @@ def test_damaged_library_is_removed(
 ) -> None:
     """It is said once, and passes go on without."""
 
-    def damaged(_path: Path, **_tensors: object) -> None:
+    def damaged(_path: Path, _tensors: object) -> None:
         raise LibraryDamaged("it cannot be loaded")
 
     passes.warm([shape()])
     until(lambda: passes.state.waiting == 0)
-    monkeypatch.setattr(passes_module, "Library", damaged)
+    monkeypatch.setattr(passes, "_way", replace(passes._way, load=damaged))
 
     assert passes.choose(shape(), layout=None) is None
     assert passes.choose(shape(), layout=None) is None
     assert folder.find(shape()) is None
     assert passes.state.ready == 0
+
+
+def test_openvino_has_one_graph(
+    folder: LibraryFolder, base_order: BaseOrder, tensors: dict[str, torch.Tensor]
+) -> None:
+    """All passes of the first size share it, each tried by itself; what it cannot run is said."""
+    passes = _passes(folder, base_order, tensors, compiler=OPENVINO)
+    passes.warm([shape(2), shape(8)])
+    until(lambda: passes.state.waiting == 0)
+    worn = replace(shape(4), rows=2, ranks=16)
+
+    graphs = [passes.choose(one, layout=None) for one in (shape(2), worn)]
+    others = [
+        passes.choose(replace(shape(2), height=16), layout=None),
+        passes.choose(replace(worn, magnitudes=1), layout=None),
+        passes.choose(replace(worn, has_kernels=True), layout=None),
+        passes.choose(shape(2), layout=1),
+    ]
+
+    assert graphs[0] is graphs[1] is not None and others == [None] * 4
+    assert (passes.state.ready, passes.state.waiting, passes.state.unfit) == (2, 0, 4)
+
+
+def test_graph_that_compiles_is_not_waited_for(
+    folder: LibraryFolder, base_order: BaseOrder, tensors: dict[str, torch.Tensor]
+) -> None:
+    """Passes go on without, and the state counts it; one that fails is dropped."""
+    passes = _passes(folder, base_order, tensors, compiler=OPENVINO)
+    passes.warm([shape(2)])
+    until(lambda: passes.choose(shape(2), layout=None) is not None)
+    graph: Any = passes.choose(shape(2), layout=None)
+
+    graph.is_ready = False
+    assert passes.choose(shape(2), layout=None) is None
+
+    graph.is_ready = True
+    assert passes.choose(shape(2), layout=None) is graph

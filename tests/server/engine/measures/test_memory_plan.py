@@ -18,6 +18,7 @@ from tabard_server.engine.measures import memory_plan
 from tabard_server.engine.measures.dry_run import run_dry, walk_through
 from tabard_server.engine.measures.memory_plan import SEEN_TO_ALIVE, free_bytes, plan_memory
 from tabard_server.engine.slots.packed_weights import packable_bytes
+from tabard_server.engine_port.errors import MemoryTooSmall
 from tabard_server.engine_port.memory import MEBIBYTE, MemoryPlan
 from tests.golden.full_size.models import build
 from tests.root import ROOT
@@ -205,6 +206,19 @@ def test_packed_weights_are_planned(base: Base) -> None:
     assert _plan(base, dtype=torch.float16).packed == 0
     assert _plan(base, dtype=torch.float64).packed == 0
     assert _plan(base, device=torch.device("cuda")).packed == 0
+
+
+def test_weights_in_openvino_are_planned(base: Base) -> None:
+    """They are no matter of choice: what does not fit with them is refused."""
+    own = sum(one.numel() for one in base.unet.parameters()) * 4
+    without, planned = _plan(base), _plan(base, has_openvino=True)
+
+    assert without.compiled == 0
+    assert planned.compiled >= 2 * own
+    assert planned.total - without.total == planned.compiled
+    tight = _plan(base, has_openvino=True, can_merge=False, free_bytes=without.total)
+    with pytest.raises(MemoryTooSmall, match="compiled"):
+        tight.require()
 
 
 def test_packed_weights_give_way(base: Base) -> None:

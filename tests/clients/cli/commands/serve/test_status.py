@@ -83,15 +83,23 @@ def test_status_says_what_signs_and_what_looks(tabard: Tabard, server: FakeServe
 def test_status_says_what_is_compiled(tabard: Tabard, server: FakeServer) -> None:
     """How many kinds of pass are, which are not yet, and what stopped it; nothing where none is."""
     before = tabard("status").out
-    server.state.compiled = operations_service_pb2.Compiled(ready=2, waiting=1, slower=3)
+    server.state.compiled = operations_service_pb2.Compiled(ready=2, waiting=1, slower=3, unfit=4)
     warming, document = tabard("status").out, tabard("status", "--json").document
     server.state.compiled = operations_service_pb2.Compiled(failure="no g++")
     failed = " ".join(tabard("status").out.split())
 
     assert "compiled" not in before
     told = " ".join(warming.split())
-    assert "compiled 2 kinds of pass, 1 warming, eager until then, 3 slower, so eager" in told
-    assert document["compiled"] == {"ready": 2, "waiting": 1, "slower": 3, "failure": ""}
+    assert (
+        "compiled 2 kinds of pass, 1 warming, eager until then, 3 slower, so eager, 4 not" in told
+    )
+    assert document["compiled"] == {
+        "ready": 2,
+        "waiting": 1,
+        "slower": 3,
+        "failure": "",
+        "unfit": 4,
+    }
     assert "failed, the rest is eager: no g++" in failed
 
 

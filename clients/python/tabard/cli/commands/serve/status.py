@@ -166,6 +166,7 @@ def _compiled(found: ServerStatus) -> dict[str, str]:
     counts = [f"{compiled.ready} kinds of pass"]
     counts += [f"{compiled.waiting} warming, eager until then"] if compiled.waiting else []
     counts += [f"{compiled.slower} slower, so eager"] if compiled.slower else []
+    counts += [f"{compiled.unfit} not for it, so eager"] if compiled.unfit else []
     counts += [f"failed, the rest is eager: {compiled.failure}"] if compiled.failure else []
     return {"compiled": ", ".join(counts)}
 
