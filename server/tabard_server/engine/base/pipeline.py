@@ -164,7 +164,6 @@ def open_pipeline(
     }
     if kind.pipeline == "StableDiffusionPipeline":
         correct_old(scheduler, models["unet"], source=stored.source)
-    size = _size_remark(stored, models=models)
     return Opened(
         kind=kind,
         models=models,
@@ -173,7 +172,7 @@ def open_pipeline(
         index=index,
         source=stored.source,
         family=family,
-        remarks=(*remarks, *size),
+        remarks=(*remarks, *_size_remark(stored, models=models)),
     )
 
 
