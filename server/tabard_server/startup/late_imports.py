@@ -209,4 +209,4 @@ def _run(module: ModuleType) -> None:
         assert spec is not None and spec.loader is not None
         spec.loader.exec_module(module)
         if sys.modules[module.__name__] is not module:
-            module.__class__ = _Replaced
+            module.__class__ = _Replaced  # type: ignore[assignment]
