@@ -80,6 +80,7 @@ UNTESTED: Mapping[str, str] = {
     "server/tabard_server/engine_port/base_facts.py": "values without code",
     "server/tabard_server/engine_port/port.py": "protocols without code",
     "server/tabard_server/engine/base/facts.py": "values of a loaded base, read in test_engine",
+    "server/tabard_server/engine/base/schedules/old_configs.py": "in test_pipeline",
     "server/tabard_server/evaluation/events.py": "values without code; written in test_messages",
     "server/tabard_server/extraction/errors.py": "classes without code; raised elsewhere",
     "server/tabard_server/extraction/tuned_model.py": "values, read in test_tuned_file",

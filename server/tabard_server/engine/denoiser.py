@@ -275,7 +275,7 @@ class Denoiser:
         batch: Batch,
         *,
         told: ToldBatches,
-        library: Library | None,
+        library: Graph | None,
         may_fuse: bool,
         skipped: tuple[int, ...] = (),
     ) -> torch.Tensor:

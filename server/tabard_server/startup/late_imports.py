@@ -164,8 +164,12 @@ class _PackageFirst:
             return None
         with _LOADING:
             _run(sys.modules[self._package])
-        # Most of them come with the package.
-        return ModuleSpec(name, _Standing(sys.modules[name])) if name in sys.modules else None
+        if name not in sys.modules:
+            return None
+        # Most of them come with the package; the import system would run one again by its own spec.
+        found = sys.modules[name]
+        found.__spec__ = ModuleSpec(name, _Standing(found))
+        return found.__spec__
 
 
 class _Standing(Loader):

@@ -213,13 +213,10 @@ def _entry(key: str, row: Any) -> TensorEntry:
     return TensorEntry(dtype=dtype, shape=tuple(shape), start=start, end=end)
 
 
-_INT = {int}
-
-
 def _are_sizes(value: Any) -> bool:
-    if not isinstance(value, list) or {*map(type, value)} - _INT:
-        return False
-    return not value or (min(value) >= 0 and max(value) <= _DIMENSION_MAX)
+    return isinstance(value, list) and all(
+        [type(item) is int and 0 <= item <= _DIMENSION_MAX for item in value]
+    )
 
 
 def _check_layout(tensors: Mapping[str, TensorEntry]) -> int:

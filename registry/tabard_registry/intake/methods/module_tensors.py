@@ -146,12 +146,15 @@ class ModuleTensors:
             raise LayerRefused("BAD_ALPHA", f"{key} is not one number")
         return self.file.number(key)
 
+    @property
+    def is_alpha_left_out(self) -> bool:
+        """Whether alpha is zero where a zero stands for none at all."""
+        return self.is_zero_no_alpha and "alpha" in self.keys and self.number("alpha") == 0
+
     def alpha(self, *, rank: int) -> Alpha | None:
         """Return alpha as the tensors say it, or else the dialect's rule."""
-        if "alpha" in self.keys:
-            value = self.number("alpha")
-            if value != 0 or not self.is_zero_no_alpha:
-                return Alpha(value=value)
+        if "alpha" in self.keys and not self.is_alpha_left_out:
+            return Alpha(value=self.number("alpha"))
         return self.alpha_rule(self.component, self.name, rank)
 
     def scale(self, *, rank: int | None, fallback_rank: int) -> float:

@@ -129,11 +129,9 @@ def _alphas(
     tensors: ModuleTensors, layers: Sequence[CheckedLayer], *, is_pair: bool
 ) -> Iterator[float]:
     """Yield the alpha that was resolved, or none where a method takes none."""
-    if "alpha" in tensors.keys:
-        value = tensors.number("alpha")
-        if value != 0 or not (is_pair and tensors.is_zero_no_alpha):
-            yield value
-            return
+    if "alpha" in tensors.keys and not (is_pair and tensors.is_alpha_left_out):
+        yield tensors.number("alpha")
+        return
     for layer in layers:
         alpha = tensors.alpha(rank=layer.factors.measured.trained_rank or layer.rank)
         if alpha is not None:
@@ -156,8 +154,6 @@ def _check_numbers(tensors: ModuleTensors) -> None:
                 "BAD_SHAPE",
                 f"{key} holds no numbers (a sharded training is gathered before it is saved)",
             )
-    if tensors.file.are_finite():
-        return
     for part, key in tensors.keys.items():
         if part != "on_input" and not tensors.file.is_finite(key):
             reason = "BAD_ALPHA" if part == "alpha" else "NOT_FINITE"

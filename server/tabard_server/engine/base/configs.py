@@ -179,11 +179,11 @@ def _without_memory() -> Iterator[None]:
             empty = parameter.detach().to("meta")
             module._parameters[name] = nn.Parameter(empty, requires_grad=parameter.requires_grad)
 
-    nn.Module.register_parameter = register  # type: ignore[method-assign]
+    setattr(nn.Module, "register_parameter", register)  # noqa: B010 - mypy knows methods
     try:
         yield
     finally:
-        nn.Module.register_parameter = own  # type: ignore[method-assign]
+        setattr(nn.Module, "register_parameter", own)  # noqa: B010 - likewise
 
 
 def _refuse_other_class(config: Mapping[str, Any], *, class_name: str, file: Path) -> None:

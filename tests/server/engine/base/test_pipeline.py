@@ -10,6 +10,7 @@ import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline
 from safetensors.torch import load_file, save_file
 
+from tabard_server.engine.base.loading import load_base
 from tabard_server.engine.base.pipeline import Opened, config_folder, open_pipeline
 from tabard_server.engine.base.schedules.schedule import Asked
 from tabard_server.engine_port.errors import BaseNotLoadable
@@ -18,6 +19,8 @@ from tests.server.engine.base.changed_folders import FAMILIES, change_config, co
 from tests.single_file import write_single_file
 
 FP8 = torch.float8_e4m3fn
+OLD = "0.8.1"
+"""A version of diffusers that wrote what is corrected now."""
 
 
 def _open(path: Path, *, config: Path | None = None, **asked: Any) -> Opened:
@@ -237,3 +240,39 @@ def test_configs_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
         config_folder("acme/absent", tensors={})
 
     assert "base_config" in caught.value.hint
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("scheduler", "unet"),
+    [
+        ({"steps_offset": 0}, {}),
+        ({"clip_sample": True}, {}),
+        ({"steps_offset": 0, "clip_sample": True}, {"_diffusers_version": OLD}),
+        ({}, {"_diffusers_version": "0.9.0"}),
+    ],
+)
+def test_old_configurations_are_corrected(
+    tiny_base: Path, tmp_path: Path, scheduler: dict[str, Any], unet: dict[str, Any]
+) -> None:
+    """Beside the pipeline that reads the same folder."""
+    folder = copy_folder(tiny_base, tmp_path)
+    change_config(folder / "scheduler" / "scheduler_config.json", **scheduler)
+    change_config(folder / "unet" / "config.json", **unet)
+    theirs = load_pipeline(folder)
+
+    ours = load_base(str(folder))
+
+    for name in ("steps_offset", "clip_sample"):
+        assert ours.scheduler_config[name] == theirs.scheduler.config[name]
+    assert ours.unet.config.sample_size == theirs.unet.config.sample_size
+    assert ours.unet.config.sample_size == (64 if unet.get("_diffusers_version") == OLD else 16)
+
+
+def test_unet_of_no_version_is_refused(tiny_base: Path, tmp_path: Path) -> None:
+    """In our words, and not when it draws."""
+    folder = copy_folder(tiny_base, tmp_path)
+    change_config(folder / "unet" / "config.json", _diffusers_version="a long time ago")
+
+    with pytest.raises(BaseNotLoadable, match="a long time ago"):
+        load_base(str(folder))
