@@ -153,6 +153,7 @@ class FakeEngine:
     facts: BaseFacts = BASE_FACTS
     _rows: list[FakeRow] = field(default_factory=list)
     _permits: threading.Semaphore | None = None
+    _is_let_go: bool = False
 
     def new_prompt_reader(self) -> FakePromptReader:
         return FakePromptReader()
@@ -177,7 +178,7 @@ class FakeEngine:
 
     def hold_steps(self) -> None:
         """Make every step wait for `allow`."""
-        self._permits = threading.Semaphore(0)
+        self._permits, self._is_let_go = threading.Semaphore(0), False
 
     def allow(self, steps: int) -> None:
         """Let so many steps happen."""
@@ -187,7 +188,9 @@ class FakeEngine:
     def let_go(self) -> None:
         """Hold steps no longer."""
         if self._permits is not None:
-            self._permits.release(1_000_000)
+            self._is_let_go = True
+            # For the one thread that may wait already.
+            self._permits.release()
 
     @property
     def open_count(self) -> int:
@@ -209,7 +212,7 @@ class FakeEngine:
         self.merged_steps += is_merged
         if is_merged and self.merge_errors:
             raise self.merge_errors.pop(0)
-        if self._permits is not None:
+        if self._permits is not None and not self._is_let_go:
             self._permits.acquire()
         time.sleep(self.step_seconds)
         assert len({row.spec.drawing.size for row in rows}) == 1

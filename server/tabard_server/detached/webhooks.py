@@ -48,13 +48,14 @@ class Webhooks:
             receivers: Judges where a webhook may go.
             clock: Seconds since 1970.
             jitter: Returns a number from 0 to 1.
-            context: What certificates are checked by; None: the system's.
+            context: What certificates are checked by; None: the system's, read when the first
+                webhook is sent.
         """
         self._settings = settings
         self._receivers = receivers
         self._clock = clock
         self._jitter = jitter
-        self._context = context or ssl.create_default_context()
+        self._context = context
         self._places = asyncio.Semaphore(settings.webhooks_at_once_max)
         most = max(1, settings.webhooks_at_once_max // _ONE_TENANTS_PART)
         self._tenants: defaultdict[str, asyncio.Semaphore] = defaultdict(
@@ -114,12 +115,18 @@ class Webhooks:
                     body, key=key, message_id=message_id_of(record), now=int(self._clock())
                 ),
                 body=body,
-                context=self._context,
+                context=await self._certificates(),
                 seconds_max=self._settings.webhook_seconds_max,
             )
         except (NotAnswered, ReceiverRefused, InvalidRequest) as error:
             return 0, str(error)
         return status, ""
+
+    async def _certificates(self) -> ssl.SSLContext:
+        """Return what certificates are checked by; to read the system's takes a while."""
+        if self._context is None:
+            self._context = await asyncio.to_thread(ssl.create_default_context)
+        return self._context
 
     def _wait_after(self, attempts: int) -> float:
         """Return how long to wait: twice as long each time, at most, and never all at once."""

@@ -133,7 +133,7 @@ def test_exposure_rises_step_by_step(tmp_path: Path, monkeypatch: pytest.MonkeyP
         async with serving(tmp_path) as server:
             await prepare(server)
             paint(server, monkeypatch)
-            policy = {**SOON, "step_units": 3}
+            policy = {"step_units": 5}
             start(server, f"{LINE}@{EQUAL}", shares=(0.05, 0.25), policy=policy)
 
             await _draw_until_judged(server)
