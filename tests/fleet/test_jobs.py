@@ -125,7 +125,7 @@ def test_job_waits_for_its_server(kept: Fleet) -> None:
         hasty.job_status(job.id)
     starting = threading.Thread(target=server.start)
     starting.start()
-    with Client(kept.envoy.address, patience_seconds=120) as client:
+    with Client(kept.envoy.address, patience_seconds=600) as client:
         again = client.job_image(job.id)
     starting.join()
     kept.envoy.await_healthy(kept.addresses)

@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -61,6 +65,8 @@ _GRANT = (
     "Grant s3:GetObject, s3:PutObject and s3:DeleteObject below the prefix and s3:ListBucket on "
     "the bucket; without s3:ListBucket a missing object is forbidden instead of missing."
 )
+_CLOCK = "Set the clock of this machine: S3 refuses requests 15 minutes off."
+_CLOCK_SECONDS_MAX = 600.0
 _REGION = "The bucket is in another region: set AWS_REGION, or the region of the profile."
 _SIGN_IN = "The session has ended: sign in again, or renew the credentials."
 _NO_CONDITIONS = (
@@ -85,7 +91,7 @@ _HINTS = {
     "NotImplemented": _NO_CONDITIONS,
     "PermanentRedirect": _REGION,
     "QuotaExceeded": "The quota of this user or bucket is used up: raise it, or collect garbage.",
-    "RequestTimeTooSkewed": "Set the clock of this machine: S3 refuses requests 15 minutes off.",
+    "RequestTimeTooSkewed": _CLOCK,
     "SignatureDoesNotMatch": "The secret key is not the one of this access key: check "
     "AWS_SECRET_ACCESS_KEY or the profile.",
 }
@@ -166,9 +172,21 @@ def _explain_answer(error: ClientError) -> tuple[str, str]:
     message = error.response.get("Error", {}).get("Message") or ""
     told = f"the store answered {status} {code}" + (f": {message}" if message else "")
     usual = "The store is out of order or overloaded: try again." if status >= 500 else ""
+    if code == "403" and _is_clock_off(error):
+        # An answer to HEAD has no body, and so no code of its own.
+        return told, _CLOCK
     if status in (408, 409, 429):
         usual = "The store asks to try again later."
     return told, _HINTS.get(code, usual or (_GRANT if status == 403 else f"See {code} at S3."))
+
+
+def _is_clock_off(error: ClientError) -> bool:
+    """Say whether the store's clock and this machine's differ, as far as the answer has a date."""
+    headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    with contextlib.suppress(ValueError, TypeError):
+        told = parsedate_to_datetime(str(headers.get("date", "")))
+        return abs((datetime.now(UTC) - told).total_seconds()) > _CLOCK_SECONDS_MAX
+    return False
 
 
 def _code(error: ClientError) -> str:

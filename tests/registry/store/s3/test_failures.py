@@ -3,14 +3,17 @@
 
 import random
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tabard_registry.errors import RegistryError, StoreUnavailable
 from tabard_registry.log.records import Action, Record
 from tabard_registry.log.slots import Log, LogLimits
 from tabard_registry.refs.digest import sha256_bytes
 from tabard_registry.store.s3 import S3Store
+from tabard_registry.store.s3.failures import explain
 from tabard_registry.store.store import Outcome
 from tests.registry.store.s3.misbehaving_server import LIMITS, PATH, Fault, ScriptedS3, refusal
 
@@ -191,3 +194,19 @@ def _record() -> Record:
     return Record(
         seq=1, prev=sha256_bytes(b"f"), id="a", time="2026-01-01T00:00:00Z", actions=(action,)
     )
+
+
+@pytest.mark.parametrize(
+    ("date", "word"),
+    [("Mon, 01 Jan 2001 00:00:00 GMT", "clock"), ("", "s3:GetObject"), ("x", "s3:GetObject")],
+)
+def test_wrong_clock_is_known_without_a_body(date: str, word: str) -> None:
+    """A refused HEAD says 403 and nothing more; its date tells whose clock is off."""
+    answer: Any = {
+        "Error": {"Code": "403", "Message": "Forbidden"},
+        "ResponseMetadata": {"HTTPStatusCode": 403, "HTTPHeaders": {"date": date}},
+    }
+
+    _told, hint = explain(ClientError(answer, "HeadObject"))
+
+    assert word in hint
