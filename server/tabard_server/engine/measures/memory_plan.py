@@ -85,7 +85,7 @@ def plan_memory(
     slots = _slots(base, rank_rows=table_rows(slot_rank_total)) * dtype.itemsize
     weights = sum(map(_values, base.models.values())) * dtype.itemsize
     told = TOLD_BATCHES * GUIDED_SAMPLES * _words(base) * dtype.itemsize
-    own = _values(base.unet) * dtype.itemsize
+    own = _values(base.network.module) * dtype.itemsize
     adaptable = sum(_values(base.models[component]) for component in base.adaptable)
 
     def plan_of(rows: int, has_copy: bool) -> MemoryPlan:

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import torch
 from diffusers import UNet2DConditionModel
-from tabard_server.engine_port.weights.unet_blocks import UNetBlocks
 
 from tabard_server.engine.compiled.build import build
 from tabard_server.engine.compiled.folder import LibraryFolder
@@ -19,6 +18,7 @@ from tabard_server.engine.compiled.order import BaseOrder, Order
 from tabard_server.engine.slots.slotted_layers import add_slots, is_slottable
 from tabard_server.engine.slots.worn_rows import Binding
 from tabard_server.engine_port.costs import OPENVINO
+from tabard_server.engine_port.weights.blocks import Blocks
 
 TOKENS = 5
 RANK_ROWS = 17
@@ -88,7 +88,7 @@ def new_unet() -> Any:
     unet.eval().requires_grad_(False).to(memory_format=torch.channels_last)
     unet.tests_binding = binding = Binding()
     modules = list(unet.named_modules())
-    blocks = UNetBlocks(name for name, _ in modules)
+    blocks = Blocks(name for name, _ in modules)
     for name, module in modules:
         if is_slottable(module):
             layer = add_slots(

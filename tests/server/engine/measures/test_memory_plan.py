@@ -210,7 +210,7 @@ def test_packed_weights_are_planned(base: Base) -> None:
 
 def test_weights_in_openvino_are_planned(base: Base) -> None:
     """They are no matter of choice: what does not fit with them is refused."""
-    own = sum(one.numel() for one in base.unet.parameters()) * 4
+    own = sum(one.numel() for one in base.network.module.parameters()) * 4
     without, planned = _plan(base), _plan(base, has_openvino=True)
 
     assert without.compiled == 0
