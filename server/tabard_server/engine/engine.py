@@ -7,6 +7,7 @@ Used from one thread. Knows nothing of jobs, refs, queues or the registry; never
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -15,8 +16,9 @@ from tabard_registry import BaseProfile
 from tabard_server.adapters.host_adapter import adapters_of
 from tabard_server.engine.base.facts import facts_of
 from tabard_server.engine.base.loading import Base
+from tabard_server.engine.base.resident.precision import Precision
 from tabard_server.engine.base.profile import named_layers, read_profile
-from tabard_server.engine.base.resident_weights import ResidentWeights
+from tabard_server.engine.base.resident.resident_weights import ResidentWeights, settle
 from tabard_server.engine.compiled.libraries import libraries_of
 from tabard_server.engine.compiled.passes import CompiledPasses
 from tabard_server.engine.denoiser import Denoiser
@@ -92,11 +94,11 @@ class Engine:
         self.source, self.plan = base.source, plan
         self._base = base
         self._device, self._dtype = device, dtype
-        self._weights = ResidentWeights(base, profile=self.profile, dtype=dtype)
+        precision = Precision(dtype, base.precision.storage)
+        self._weights = ResidentWeights(base, profile=self.profile, precision=precision)
         self._space = LatentSpace(base, device=device, dtype=dtype)
         for component in base.adaptable:
-            # diffusers' own `to` warns about modules that other models keep in float32.
-            torch.nn.Module.to(base.models[component], device=device, dtype=dtype)
+            settle(base, component, device=device, precision=precision)
         network = base.network
         if network.is_convolutional:
             # Convolutions and their 1x1 neighbours read pixels without turning them around.
@@ -114,19 +116,19 @@ class Engine:
         self._stopwatch = Stopwatch(device)
         models = {component: base.models[component] for component in base.adaptable}
         drawing = {network.component: models.pop(network.component)}
+        new_copy = partial(MergedWeights, device=device, bytes_max=None, dtype=dtype)
         self._text = RowTextEncoder(
             base,
             bindings=self._bindings,
-            merged=MergedWeights(models, device=device, bytes_max=None) if can_merge else None,
+            merged=new_copy(models) if can_merge else None,
             device=device,
-            dtype=dtype,
             bytes_max=text_bytes_max if plan is None else plan.texts,
         )
         self._denoiser = Denoiser(
             network,
             layout=base.text_layout,
             binding=self._bindings[network.component],
-            merged=MergedWeights(drawing, device=device, bytes_max=None) if can_merge else None,
+            merged=new_copy(drawing) if can_merge else None,
             dtype=dtype,
             is_captured=is_compiled and device.type == "cuda",
             libraries=self._new_libraries(
@@ -320,7 +322,9 @@ class Engine:
     ) -> CompiledPasses | None:
         """Return what passes may run on a CPU; on CUDA they are captured graphs."""
         network = self._base.network
-        if compiled_in is None or self._device.type == "cuda" or network.library_config is None:
+        # They are built for weights that are kept in what they are computed in.
+        can_build = network.library_config is not None and self._base.precision.storage is None
+        if compiled_in is None or self._device.type == "cuda" or not can_build:
             return None
         return libraries_of(
             network.module,
@@ -340,6 +344,7 @@ class Engine:
                 block=self._blocks.index_of(name) if component == drawing else 0,
                 packed=self._packed if component == drawing else None,
                 has_tables=has_tables,
+                dtype=self._dtype if component == drawing else None,
             )
             for component, binding in self._bindings.items()
             for name, module in named_layers(self._base, component)

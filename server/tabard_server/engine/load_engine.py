@@ -13,7 +13,7 @@ from tabard_server.engine.engine import Engine
 from tabard_server.engine.measures.dry_run import walk_through
 from tabard_server.engine.measures.memory_plan import free_bytes, plan_memory
 from tabard_server.engine_port.costs import COMPILED_BYTES_MAX
-from tabard_server.engine_port.device import DEVICES, DTYPES
+from tabard_server.engine_port.device import DEVICES, DTYPES, STORAGE_DTYPES
 from tabard_server.engine_port.errors import BaseNotLoadable
 from tabard_server.engine_port.loading_stage import Stage, Tell, tell_nobody
 from tabard_server.engine_port.memory import TEXT_BYTES_MAX
@@ -30,7 +30,10 @@ class EngineSettings:
         base_config: For a single file: folder or hub id with its configs and tokenizer.
         asked: What the operator says of the base, against its own words.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, ….
-        dtype: `auto` (float16 on CUDA, float32 on CPU) or a torch dtype's name.
+        dtype: `auto` (float32 on a CPU; on CUDA float16, bfloat16 where that overflows) or a torch
+            dtype's name.
+        storage_dtype: What most weights of the network are kept in: `float8_e4m3fn`, `float8_e5m2`,
+            or None for `dtype`.
         slot_rank_total: Rank rows of all slots together.
         torch_threads: CPU threads of torch; None: torch's own choice.
         compiled_in: Where what is compiled of the UNet is kept; None: nothing is compiled.
@@ -46,6 +49,7 @@ class EngineSettings:
     asked: Asked = field(default_factory=Asked)
     device: str = "auto"
     dtype: str = "auto"
+    storage_dtype: str | None = None
     slot_rank_total: int = 256
     torch_threads: int | None = None
     compiled_in: Path | None = None
@@ -67,20 +71,19 @@ def load_engine(settings: EngineSettings, *, tell: Tell = tell_nobody) -> Engine
     if settings.torch_threads is not None:
         torch.set_num_threads(settings.torch_threads)
     device = find_device(settings.device)
-    dtype_name = settings.dtype
-    if dtype_name == "auto":
-        dtype_name = "float16" if device.type == "cuda" else "float32"
-    if dtype_name not in _DTYPES:
-        raise BaseNotLoadable(
-            f"no dtype is called {dtype_name!r}", hint=f"choose one of: {', '.join(DTYPES)}"
-        )
     if settings.compiled_in is not None and device.type == "cuda":
         # Captured graphs are made in this process, of kernels that PyTorch keeps there.
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(settings.compiled_in / "inductor"))
-    dtype, most = _DTYPES[dtype_name], settings.memory_bytes_max
+    most = settings.memory_bytes_max
     base = load_base(
-        settings.base, config=settings.base_config, asked=settings.asked, dtype=dtype, tell=tell
+        settings.base,
+        config=settings.base_config,
+        asked=settings.asked,
+        dtype=_find_dtype(settings.dtype, device=device),
+        storage=_find_storage(settings.storage_dtype),
+        tell=tell,
     )
+    dtype = base.precision.dtype
     tell(Stage(name="planning its memory"))
     walked = walk_through(base)
     plan = plan_memory(
@@ -109,6 +112,26 @@ def load_engine(settings: EngineSettings, *, tell: Tell = tell_nobody) -> Engine
     tell(Stage(name="measuring its passes"))
     engine.calibrate(walked)
     return engine
+
+
+def _find_dtype(name: str, *, device: torch.device) -> torch.dtype | None:
+    """Return the dtype that a word of the settings means; None: a narrow one, by the base."""
+    if name == "auto":
+        return None if device.type == "cuda" else torch.float32
+    if name not in _DTYPES:
+        raise BaseNotLoadable(
+            f"no dtype is called {name!r}", hint=f"choose one of: {', '.join(DTYPES)}"
+        )
+    return _DTYPES[name]
+
+
+def _find_storage(name: str | None) -> torch.dtype | None:
+    if name is not None and name not in STORAGE_DTYPES:
+        raise BaseNotLoadable(
+            f"no storage dtype is called {name!r}",
+            hint=f"choose one of: {', '.join(STORAGE_DTYPES)}",
+        )
+    return None if name is None else getattr(torch, name)
 
 
 def find_device(name: str) -> torch.device:

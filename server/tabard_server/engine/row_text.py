@@ -44,7 +44,6 @@ class RowTextEncoder:
         bindings: Mapping[str, Binding],
         merged: MergedWeights | None,
         device: torch.device,
-        dtype: torch.dtype,
         bytes_max: int,
     ) -> None:
         """Take the text encoders, whose embeddings learn to read placeholders.
@@ -55,14 +54,14 @@ class RowTextEncoder:
             merged: The text encoders' merged copy, if there may be one. It is not the UNet's: text
                 is encoded as a row opens, while others may need that.
             device: Where they lie.
-            dtype: Dtype of the models.
             bytes_max: What may be kept of texts that were encoded.
         """
         self.kept = KeptTexts(bytes_max=bytes_max)
         self._conditioner = Conditioner(base)
         self._is_empty_zero = base.is_empty_zero
         self._bindings, self._merged = bindings, merged
-        self._device, self._dtype = device, dtype
+        self._device = device
+        self._dtypes = {part.component: part.model.dtype for part in base.text_parts}
 
     @property
     def clip_skip_max(self) -> int:
@@ -136,7 +135,7 @@ class RowTextEncoder:
                 stacks=[worn],
                 samples_per_row=sequences,
                 device=self._device,
-                dtype=self._dtype,
+                dtype=self._dtypes[component],
             )
             try:
                 yield

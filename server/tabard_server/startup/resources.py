@@ -97,6 +97,7 @@ def load_resources(settings: Settings, metrics: Metrics) -> Resources:
             ),
             device=settings.device,
             dtype=settings.dtype,
+            storage_dtype=settings.storage_dtype,
             slot_rank_total=settings.slot_rank_total,
             torch_threads=settings.torch_threads,
             compiled_in=_compiled_folder(settings),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The transformers at full size without their weights, and what the published code calls their parts.
+"""The transformers at full size without weights, and what the published code calls their parts.
 
 The recipes beside this file are the published configurations. Names and rows follow from the models
 themselves and from diffusers' own conversion of checkpoints, never from Tabard.
@@ -157,12 +157,12 @@ def _spans(rows: torch.Tensor) -> list[list[int]]:
     """Return row numbers as stretches that rise by one."""
     breaks = ((rows.diff() != 1).nonzero().flatten() + 1).tolist()
     edges = [0, *breaks, len(rows)]
-    return [
-        [int(rows[start]), int(rows[end - 1]) + 1] for start, end in pairwise(edges)
-    ]
+    return [[int(rows[start]), int(rows[end - 1]) + 1] for start, end in pairwise(edges)]
 
 
 def _with_weights(transformer: nn.Module) -> set[str]:
     return {
-        name.removesuffix(".weight") for name in transformer.state_dict() if name.endswith(".weight")
+        name.removesuffix(".weight")
+        for name in transformer.state_dict()
+        if name.endswith(".weight")
     }

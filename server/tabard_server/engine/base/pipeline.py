@@ -23,11 +23,12 @@ from tabard_server.engine.base.configs import (
     read_index,
     read_json,
 )
-from tabard_server.engine.base.families import PipelineKind, family_of, vae_dtype
+from tabard_server.engine.base.families import PipelineKind, family_of
 from tabard_server.engine.base.files.component_files import read_components
 from tabard_server.engine.base.files.stored_model import StoredModel
+from tabard_server.engine.base.resident.precision import Precision, kept_dtypes
 from tabard_server.engine.base.schedule import Asked, make_scheduler
-from tabard_server.engine.base.single_file import read_single_file
+from tabard_server.engine.base.files.single_file import read_single_file
 from tabard_server.engine.base.tokenizers import read_tokenizer
 from tabard_server.engine.base.weights import fill
 from tabard_server.engine.networks.network import Network
@@ -45,12 +46,14 @@ class Opened:
         pipeline: diffusers' own.
         kind: What kind of pipeline it is.
         family: `sd1`, `sd2`, `sdxl`, `sd3` or `flux`.
+        precision: What it will be served in.
         remarks: What an operator should know of it.
     """
 
     pipeline: Any
     kind: PipelineKind
     family: str
+    precision: Precision
     remarks: tuple[str, ...] = ()
 
 
@@ -59,7 +62,8 @@ def open_pipeline(
     *,
     config: str | None,
     asked: Asked,
-    dtype: torch.dtype,
+    dtype: torch.dtype | None,
+    storage: torch.dtype | None = None,
     tell: Tell = tell_nobody,
 ) -> Opened:
     """Load a diffusers folder or a single checkpoint.
@@ -69,7 +73,8 @@ def open_pipeline(
         config: For a file: a diffusers folder or hub id whose configs and tokenizers fit it; None:
             the ones that diffusers knows for its family.
         asked: What the operator says of it.
-        dtype: What it will be served in.
+        dtype: What it will be served in; None: float16, or bfloat16 where that overflows.
+        storage: What most weights of its network will be kept in; None: the same.
         tell: Is told how far it is.
 
     Raises:
@@ -92,16 +97,22 @@ def open_pipeline(
         asked=asked,
     )
     family = family_of(kind, models, source=stored.source)
-    remarks = (*_judge_words(stored, family=family, asked=asked), *remarks, *stored.remarks, *beside)
+    remarks = (
+        *_judge_words(stored, family=family, asked=asked),
+        *remarks,
+        *stored.remarks,
+        *beside,
+    )
+    narrow = torch.bfloat16 if kind.is_flow else torch.float16
+    precision = Precision(dtype or narrow, storage)
     for stage, (component, model) in zip(_stages(models), models.items(), strict=True):
         tell(stage)
-        own = vae_dtype(model.config, family=family, dtype=dtype) if component == "vae" else dtype
         fill(
             model,
             stored.components[component],
             component=component,
             source=stored.source,
-            dtype=own,
+            kept=kept_dtypes(component, model, family=family, precision=precision),
         )
         model.eval().requires_grad_(False)
     tokenizers = {
@@ -114,7 +125,13 @@ def open_pipeline(
         kind, {**models, **tokenizers, "scheduler": scheduler}, index=index, source=stored.source
     )
     size = _size_remark(stored, network=kind.network(models[kind.denoiser]), vae=models["vae"])
-    return Opened(pipeline=pipeline, kind=kind, family=family, remarks=(*remarks, *size))
+    return Opened(
+        pipeline=pipeline,
+        kind=kind,
+        family=family,
+        precision=precision,
+        remarks=(*remarks, *size),
+    )
 
 
 def _stages(models: Mapping[str, Any]) -> Iterator[Stage]:

@@ -58,7 +58,7 @@ def measure_passes(base: Base, *, device: torch.device) -> PassBytes:
     """
     pixels = base.native_pixels**2
     make: dict[str, Any] = {"side": base.native_pixels // base.latent_factor, "device": device}
-    step = denoising(base, dtype=base.network.module.dtype, samples=GUIDED_SAMPLES, **make)
+    step = denoising(base, dtype=_dtype_of(base), samples=GUIDED_SAMPLES, **make)
     image = decoding(base, dtype=base.vae.dtype, **make)
     picture = encoding(base, dtype=base.vae.dtype, **make)
     taken = max(_bytes(image, device=device), _bytes(picture, device=device))
@@ -66,6 +66,12 @@ def measure_passes(base: Base, *, device: torch.device) -> PassBytes:
         step=Curve(linear=_bytes(step, device=device) / (GUIDED_SAMPLES * pixels)),
         image=Curve(linear=taken / pixels),
     )
+
+
+def _dtype_of(base: Base) -> torch.dtype:
+    """Return what it is computed in: a network may be kept in other numbers, a CLIP never is."""
+    found: torch.dtype = next(part.model.dtype for part in base.text_parts if not part.is_t5)
+    return found
 
 
 def _bytes(call: Pass, *, device: torch.device) -> int:
@@ -87,7 +93,7 @@ def _estimate(
     product_seconds: Callable[[int, int, torch.dtype], float],
     device: torch.device,
 ) -> Estimate:
-    dtype = base.network.module.dtype if new_pass is denoising else base.vae.dtype
+    dtype = _dtype_of(base) if new_pass is denoising else base.vae.dtype
     make = partial(new_pass, base, device=device, dtype=dtype)
     calls = walked.self_attentions
     like = max(calls, key=lambda call: call.products, default=None)

@@ -84,4 +84,3 @@ def _written(row: Row) -> list[object]:
     names = [row.kohya, row.original]
     own = [row.dotted, [list(span) for span in row.spans]]
     return [row.component, row.module, *shape, *names, *own]
-
