@@ -16,15 +16,17 @@ from tabard_registry import BaseProfile
 from tabard_server.adapters.host_adapter import adapters_of
 from tabard_server.engine.base.facts import facts_of
 from tabard_server.engine.base.loading import Base
-from tabard_server.engine.base.resident.precision import Precision
 from tabard_server.engine.base.profile import named_layers, read_profile
-from tabard_server.engine.base.resident.resident_weights import ResidentWeights, settle
+from tabard_server.engine.base.resident.precision import Precision
+from tabard_server.engine.base.resident.resident_weights import ResidentWeights
+from tabard_server.engine.base.resident.settling import settle
+from tabard_server.engine.base.resident.text_shelf import new_shelf
 from tabard_server.engine.compiled.libraries import libraries_of
 from tabard_server.engine.compiled.passes import CompiledPasses
 from tabard_server.engine.denoiser import Denoiser
 from tabard_server.engine.measures.calibration import measure_passes, measure_work
 from tabard_server.engine.measures.dry_run import DryRuns
-from tabard_server.engine.measures.passes import denoising
+from tabard_server.engine.measures.fusing import fuse
 from tabard_server.engine.measures.stopwatch import Stopwatch
 from tabard_server.engine.merged.merged_copy import MergedWeights
 from tabard_server.engine.out_of_memory import translating_out_of_memory
@@ -35,7 +37,6 @@ from tabard_server.engine.sampling.pass_courses import PassCourses, moves_alone
 from tabard_server.engine.sampling.readback import Readback
 from tabard_server.engine.sampling.sampler_prototypes import SamplerPrototypes
 from tabard_server.engine.sampling.vae import LatentSpace
-from tabard_server.engine.slots.fused.choice import fuse_where_it_pays
 from tabard_server.engine.slots.packed_weights import PackedWeights, can_pack
 from tabard_server.engine.slots.slot_table import SlotTable, table_rows
 from tabard_server.engine.slots.slotted_layers import add_slots, is_slottable
@@ -48,7 +49,7 @@ from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.samplers import resolve_sampler
 from tabard_server.engine_port.stack import Resident, StackKey
 from tabard_server.engine_port.weights.blocks import Blocks
-from tabard_server.engine_port.work import GUIDED_SAMPLES, Work
+from tabard_server.engine_port.work import Work
 
 
 class Engine:
@@ -97,12 +98,9 @@ class Engine:
         precision = Precision(dtype, base.precision.storage)
         self._weights = ResidentWeights(base, profile=self.profile, precision=precision)
         self._space = LatentSpace(base, device=device, dtype=dtype)
-        for component in base.adaptable:
-            settle(base, component, device=device, precision=precision)
-        network = base.network
-        if network.is_convolutional:
-            # Convolutions and their 1x1 neighbours read pixels without turning them around.
-            network.module.to(memory_format=torch.channels_last)
+        self._shelf, network = new_shelf(device), base.network
+        has_shelf = plan is not None and plan.shelved > 0
+        settle(base, device=device, precision=precision, shelf=self._shelf, is_shelved=has_shelf)
         self._weights.note_kept(device=device)
         self._bindings = {component: Binding() for component in base.adaptable}
         self._blocks = Blocks(self.profile.modules[network.component])
@@ -120,6 +118,7 @@ class Engine:
         self._text = RowTextEncoder(
             base,
             bindings=self._bindings,
+            shelf=self._shelf,
             merged=new_copy(models) if can_merge else None,
             device=device,
             bytes_max=text_bytes_max if plan is None else plan.texts,
@@ -203,17 +202,20 @@ class Engine:
         Args:
             walked: The passes of the base.
         """
-        self._stopwatch.work = measure_work(self._base, walked=walked, device=self._device)
+        self._stopwatch.work = measure_work(
+            self._base, walked=walked, device=self._device, shelf=self._shelf
+        )
         if self.plan is not None and self._device.type == "cuda":
             passes = measure_passes(self._base, device=self._device)
             self.plan = self.plan.measured(passes, size=self._stopwatch.work.native)
+        rows_max = ROWS_PER_STEP if self.plan is None else self.plan.rows_per_step
         if self._device.type == "cuda":
-            self.fused_layers = self._fuse()
+            self.fused_layers = fuse(self._base, rows=rows_max, is_compiled=self._is_compiled)
         side = self._base.native_pixels // self._base.latent_factor
         self._denoiser.warm(
             (side, side),
             tokens=self._base.text_parts[0].tokenizer.model_max_length,
-            rows_max=ROWS_PER_STEP if self.plan is None else self.plan.rows_per_step,
+            rows_max=rows_max,
         )
 
     def can_open(self, spec: RowSpec) -> bool:
@@ -345,32 +347,13 @@ class Engine:
                 packed=self._packed if component == drawing else None,
                 has_tables=has_tables,
                 dtype=self._dtype if component == drawing else None,
+                device=self._device,
             )
             for component, binding in self._bindings.items()
             for name, module in named_layers(self._base, component)
             if is_slottable(module)
         }
         return SlotTable(layers, rank_rows=rank_rows)
-
-    def _fuse(self) -> int:
-        """Let layers of the network that gain by it make what rows wear in their own product."""
-        from tabard_server.engine.slots.fused.kernel import multiply  # noqa: PLC0415 - Triton
-
-        one = denoising(
-            self._base,
-            side=self.facts.native_width // self.facts.latent_factor,
-            device=self._device,
-            dtype=self._dtype,
-            samples=GUIDED_SAMPLES,
-        )
-        rows = ROWS_PER_STEP if self.plan is None else self.plan.rows_per_step
-        return fuse_where_it_pays(
-            self._base.network.module,
-            one.run,
-            rows=rows,
-            is_compiled=self._is_compiled,
-            multiply=multiply,
-        )
 
     def _free_memory(self) -> None:
         """Let go of what can be made again."""

@@ -244,6 +244,7 @@ def _log_plan(engine: EnginePort[Any]) -> None:
         "engine.planned",
         rows_per_step=plan.rows_per_step,
         merged_copy=bool(plan.merged),
+        texts_in_host_memory=bool(plan.shelved),
         chosen=",".join(plan.chosen) or "nothing",
         mebibytes=plan.total // MEBIBYTE,
         mebibytes_free="unknown" if plan.free is None else plan.free // MEBIBYTE,

@@ -13,8 +13,8 @@ import torch
 from torch import nn
 
 from tabard_server.engine.base.loading import Base
-from tabard_server.engine.base.resident.precision import component_dtype, stored_weights
 from tabard_server.engine.base.profile import named_layers
+from tabard_server.engine.base.resident.precision import component_dtype, stored_weights
 from tabard_server.engine.measures.dry_run import DryRuns
 from tabard_server.engine.slots.binding import GATHERED_BYTES_MAX
 from tabard_server.engine.slots.packed_weights import can_pack, packable_bytes
@@ -86,6 +86,8 @@ def plan_memory(
             passes=passes,
             free=free_bytes,
             rows_per_step=rows,
+            # On a CPU host memory is where they lie.
+            texts_movable=_texts(base, dtype=dtype) if device.type == "cuda" else (),
         )
 
     plan = choose_plan(plan_of, rows=rows_per_step_max, has_copy=can_merge)
@@ -146,6 +148,11 @@ def _passes(base: Base, walked: DryRuns, *, dtype: torch.dtype, device: torch.de
 
 def _largest_weight(model: Any) -> int:
     return max(int(parameter.numel()) for parameter in model.parameters())
+
+
+def _texts(base: Base, *, dtype: torch.dtype) -> tuple[int, ...]:
+    """Return what each text encoder takes, its slots aside."""
+    return tuple(dtype.itemsize * _values(part.model) for part in base.text_parts)
 
 
 def _saved(base: Base, *, dtype: torch.dtype) -> int:

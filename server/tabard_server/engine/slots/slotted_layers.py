@@ -150,6 +150,7 @@ def add_slots(
     packed: PackedWeights | None = None,
     has_tables: bool = False,
     dtype: torch.dtype | None = None,
+    device: torch.device | None = None,
 ) -> SlottedLayer:
     """Turn a base layer into a slotted one, in place, without touching its weights.
 
@@ -165,6 +166,7 @@ def add_slots(
         has_tables: Make the tables at once: for a compiled model, to which others would be a new
             graph.
         dtype: Of the tables; None: that of the weight, which may be kept in fewer bits.
+        device: Where the tables lie; None: where the weight does, which may be elsewhere meanwhile.
     """
     weight = module.weight
     assert isinstance(weight, torch.Tensor)
@@ -172,7 +174,7 @@ def add_slots(
     module.__class__ = SlottedLinear if isinstance(module, nn.Linear) else SlottedConv2d
     assert isinstance(module, SlottedLinear | SlottedConv2d)
     for name, width in (("slot_down", inputs), ("slot_up", outputs)):
-        zeros = weight.new_zeros((), dtype=dtype).expand(rank_rows, width)
+        zeros = weight.new_zeros((), dtype=dtype, device=device).expand(rank_rows, width)
         module.register_buffer(name, zeros, persistent=False)
     module.slot_binding = binding
     module.slot_block = block

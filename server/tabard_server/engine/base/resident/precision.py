@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """In which numbers a base is computed, and each of its weights is kept.
 
-In: models, and what was asked. Out: dtypes by weight. A network's layers may be kept in eight bits, and are cast to what they read whenever they are called; which
-ones is diffusers' own choice for `enable_layerwise_casting`: no norms, embeddings or last layers.
+In: models, and what was asked. Out: dtypes by weight. A network's layers may be kept in eight bits,
+and are cast to what they read whenever they are called; which ones is diffusers' own choice for
+`enable_layerwise_casting`: no norms, embeddings or last layers.
 """
 
 import re

@@ -13,13 +13,8 @@ import torch
 
 from tabard_registry import BaseProfile
 from tabard_server.engine.base.loading import Base
-from tabard_server.engine.base.resident.precision import (
-    Precision,
-    component_dtype,
-    kept_dtypes,
-    stored_weights,
-)
 from tabard_server.engine.base.profile import fingerprint_of
+from tabard_server.engine.base.resident.precision import Precision, kept_dtypes
 
 
 class ResidentWeights:
@@ -89,27 +84,3 @@ def _beside_the_steps(device: torch.device) -> AbstractContextManager[object]:
         return nullcontext()
     stream: Any = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
     return torch.cuda.stream(stream)
-
-
-def settle(base: Base, component: str, *, device: torch.device, precision: Precision) -> None:
-    """Move a component of a base to a device, its weights in the dtypes in which they are kept.
-
-    Args:
-        base: Its component is in float32 on the CPU.
-        component: Which one.
-        device: Where it shall lie.
-        precision: What the base is served in.
-    """
-    model = base.models[component]
-    dtype = component_dtype(component, model.config, family=base.family, dtype=precision.dtype)
-    stored = stored_weights(component, model, precision=precision)
-    # diffusers' own `to` warns about modules that other models keep in float32.
-    if not stored:
-        torch.nn.Module.to(model, device=device, dtype=dtype)
-        return
-    # Rounded before it is moved: the device need never hold the wider one.
-    torch.nn.Module.to(model, dtype=dtype)
-    for name in stored:
-        parameter = model.get_parameter(name)
-        parameter.data = parameter.data.to(precision.storage)
-    torch.nn.Module.to(model, device=device)
