@@ -140,7 +140,7 @@ class Settings(BaseSettings):
     base_zero_snr: bool | None = None
     """Whether the base's noise schedule ends in pure noise (zero terminal SNR); unset: as its files
     say."""
-    base_family: Literal["sd1", "sd2", "sdxl"] | None = None
+    base_family: Literal["sd1", "sd2", "sdxl", "sd3", "flux"] | None = None
     """Family of the base, where what its files are called and what they hold contradict each other;
     unset: as both say."""
     adapters_that_contradict: bool = False

@@ -19,6 +19,7 @@ PACKAGES: Mapping[str, str] = {
 ACROSS: Mapping[str, str] = {
     "registry/intake/files/test_pickled_embeddings.py": "from a file through the sandbox",
     "registry/intake/dialects/test_transformer_files.py": "every layout of SD3.5 and Flux",
+    "registry/intake/dialects/test_full_size_transformers.py": "every layer at full size",
     "registry/export/test_transformers.py": "every layout of SD3.5 and Flux, written and read",
     "registry/journal/test_processes.py": "processes that race and are killed, on one folder",
     "server/engine/merged/test_compiled.py": "copies of merged weights under torch.compile",

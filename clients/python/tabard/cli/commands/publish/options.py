@@ -44,7 +44,7 @@ _base_words = together(
     ),
     click.option(
         "--base-family",
-        type=click.Choice(["sd1", "sd2", "sdxl"]),
+        type=click.Choice(["sd1", "sd2", "sdxl", "sd3", "flux"]),
         help="Its family, likewise.",
     ),
 )
