@@ -17,7 +17,6 @@ from tabard_server.adapters.host_adapter import adapters_of
 from tabard_server.engine.base.facts import facts_of
 from tabard_server.engine.base.loading import Base
 from tabard_server.engine.base.profile import named_layers, read_profile
-from tabard_server.engine.base.resident.precision import Precision
 from tabard_server.engine.base.resident.resident_weights import ResidentWeights
 from tabard_server.engine.base.resident.settling import settle
 from tabard_server.engine.base.resident.text_shelf import new_shelf
@@ -29,6 +28,7 @@ from tabard_server.engine.measures.dry_run import DryRuns
 from tabard_server.engine.measures.fusing import fuse
 from tabard_server.engine.measures.stopwatch import Stopwatch
 from tabard_server.engine.merged.merged_copy import MergedWeights
+from tabard_server.engine.networks.precision import Precision
 from tabard_server.engine.out_of_memory import translating_out_of_memory
 from tabard_server.engine.row import Row, begin_row
 from tabard_server.engine.row_text import RowTextEncoder

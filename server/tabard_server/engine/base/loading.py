@@ -16,10 +16,10 @@ import torch
 from tabard_server.engine.base.files.tensor_file import unreadable
 from tabard_server.engine.base.pipeline import Opened, open_pipeline
 from tabard_server.engine.base.place import DEMO_BASE, find_base
-from tabard_server.engine.base.resident.precision import Precision
 from tabard_server.engine.base.schedule import ZERO_SNR, Asked, prediction_of
 from tabard_server.engine.base.text_layout import T5, TextLayout
 from tabard_server.engine.networks.network import Network
+from tabard_server.engine.networks.precision import Precision
 from tabard_server.engine_port.drawing import Size
 from tabard_server.engine_port.loading_stage import Stage, Tell, tell_nobody
 

@@ -25,13 +25,13 @@ from tabard_server.engine.base.configs import (
 )
 from tabard_server.engine.base.families import PipelineKind, family_of
 from tabard_server.engine.base.files.component_files import read_components
-from tabard_server.engine.base.files.single_file import read_single_file
 from tabard_server.engine.base.files.stored_model import StoredModel
-from tabard_server.engine.base.resident.precision import Precision, kept_dtypes
 from tabard_server.engine.base.schedule import Asked, make_scheduler
+from tabard_server.engine.base.single_file import read_single_file
 from tabard_server.engine.base.tokenizers import read_tokenizer
 from tabard_server.engine.base.weights import fill
 from tabard_server.engine.networks.network import Network
+from tabard_server.engine.networks.precision import Precision, kept_dtypes
 from tabard_server.engine_port.errors import BaseNotLoadable
 from tabard_server.engine_port.loading_stage import Stage, Tell, tell_nobody
 

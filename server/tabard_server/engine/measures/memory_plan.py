@@ -14,8 +14,8 @@ from torch import nn
 
 from tabard_server.engine.base.loading import Base
 from tabard_server.engine.base.profile import named_layers
-from tabard_server.engine.base.resident.precision import component_dtype, stored_weights
 from tabard_server.engine.measures.dry_run import DryRuns
+from tabard_server.engine.networks.precision import component_dtype, stored_weights
 from tabard_server.engine.slots.binding import GATHERED_BYTES_MAX
 from tabard_server.engine.slots.packed_weights import can_pack, packable_bytes
 from tabard_server.engine.slots.slot_table import table_rows

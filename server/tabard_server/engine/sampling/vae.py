@@ -10,7 +10,7 @@ import torch
 from diffusers.utils.torch_utils import randn_tensor
 
 from tabard_server.engine.base.loading import Base
-from tabard_server.engine.base.resident.precision import component_dtype
+from tabard_server.engine.networks.precision import component_dtype
 from tabard_server.engine.sampling.readback import Readback
 from tabard_server.engine.sampling.side_stream import SideStream
 from tabard_server.engine.sending import send

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import torch
 
 from tabard_server.engine.base.loading import load_base
 from tabard_server.engine.measures import fusing
@@ -20,16 +19,16 @@ def test_layers_are_tried_on_a_whole_pass(tiny_base: Path, monkeypatch: pytest.M
     told: dict[str, Any] = {}
 
     def choose(module: Any, run: Any, **options: Any) -> int:
-        told.update(options, module=module, shape=run().shape)
+        tried = run.__self__
+        told.update(options, module=module, tried=tried.model, shape=tried.inputs["sample"].shape)
         return 3
 
     monkeypatch.setattr(fusing, "fuse_where_it_pays", choose)
     base = load_base(str(tiny_base))
 
-    with torch.inference_mode():
-        found = fusing.fuse(base, rows=5, is_compiled=True)
+    found = fusing.fuse(base, rows=5, is_compiled=True)
 
     side = base.native_pixels // base.latent_factor
-    assert found == 3 and told["module"] is base.network.module
+    assert found == 3 and told["module"] is told["tried"] is base.network.module
     assert told["shape"] == (2, base.network.channels, side, side)
     assert (told["rows"], told["is_compiled"], told["multiply"]) == (5, True, kernel.multiply)

@@ -14,7 +14,7 @@ import torch
 from tabard_registry import BaseProfile
 from tabard_server.engine.base.loading import Base
 from tabard_server.engine.base.profile import fingerprint_of
-from tabard_server.engine.base.resident.precision import Precision, kept_dtypes
+from tabard_server.engine.networks.precision import Precision, kept_dtypes
 
 
 class ResidentWeights:

@@ -9,12 +9,12 @@ import torch
 from torch import nn
 
 from tabard_server.engine.base.loading import Base
-from tabard_server.engine.base.resident.precision import (
+from tabard_server.engine.base.resident.text_shelf import TextShelf
+from tabard_server.engine.networks.precision import (
     Precision,
     component_dtype,
     stored_weights,
 )
-from tabard_server.engine.base.resident.text_shelf import TextShelf
 
 
 def settle(

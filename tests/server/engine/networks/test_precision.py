@@ -12,14 +12,14 @@ from safetensors.torch import load_file, save_file
 
 from tabard_server.adapters.host_adapter import HostAdapter
 from tabard_server.engine.base.loading import load_base
-from tabard_server.engine.base.resident.precision import (
+from tabard_server.engine.engine import Engine
+from tabard_server.engine.load_engine import EngineSettings, load_engine
+from tabard_server.engine.networks.network import empty_words
+from tabard_server.engine.networks.precision import (
     Precision,
     component_dtype,
     stored_weights,
 )
-from tabard_server.engine.engine import Engine
-from tabard_server.engine.load_engine import EngineSettings, load_engine
-from tabard_server.engine.networks.network import empty_words
 from tabard_server.engine.row import Row
 from tabard_server.engine_port.errors import BaseNotLoadable
 from tests.bases import load_pipeline, make_tiny_base

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""In which numbers a base is computed, and each of its weights is kept.
+"""In which numbers a base is computed, and each weight of its models is kept.
 
 In: models, and what was asked. Out: dtypes by weight. A network's layers may be kept in eight bits,
 and are cast to what they read whenever they are called; which ones is diffusers' own choice for
@@ -16,7 +16,6 @@ from diffusers.hooks.layerwise_casting import DEFAULT_SKIP_MODULES_PATTERN
 from torch import nn
 
 from tabard_registry.intake.profile import DENOISERS
-from tabard_server.engine.base.text_layout import T5
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ def component_dtype(component: str, config: Any, *, family: str, dtype: torch.dt
     if component == "vae":
         wants_float32 = family == "sdxl" and config.get("force_upcast", False)
         return torch.float32 if wants_float32 else dtype
-    return torch.bfloat16 if getattr(config, "model_type", "") == T5 else dtype
+    return torch.bfloat16 if getattr(config, "model_type", "") == "t5" else dtype
 
 
 def stored_weights(component: str, model: nn.Module, *, precision: Precision) -> Collection[str]:

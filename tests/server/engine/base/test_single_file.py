@@ -11,9 +11,9 @@ import torch
 from diffusers.loaders.single_file_utils import convert_sd3_transformer_checkpoint_to_diffusers
 from safetensors.torch import load_file, save_file
 
-from tabard_server.engine.base.files.single_file import config_folder
 from tabard_server.engine.base.pipeline import Opened, open_pipeline
 from tabard_server.engine.base.schedule import Asked
+from tabard_server.engine.base.single_file import config_folder
 from tabard_server.engine_port.errors import BaseNotLoadable
 from tests.bases import load_pipeline, make_tiny_base, text_encoders
 from tests.server.engine.base.files.transformer_file import PREFIX, write_transformer_file
