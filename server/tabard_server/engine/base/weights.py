@@ -103,7 +103,9 @@ def _refuse_unbounded(weight: torch.Tensor, *, what: str, dtype: torch.dtype) ->
             hint="copy or download it again; if it stays so, its training diverged: take an "
             "earlier step",
         )
-    if not bool(torch.isfinite(ends.to(dtype).float()).all()):
+    # Into eight bits torch may clip what is too large, instead of making it infinite.
+    is_clipped = dtype in FLOAT8 and float(ends.abs().max()) > torch.finfo(dtype).max
+    if is_clipped or not bool(torch.isfinite(ends.to(dtype).float()).all()):
         raise BaseNotLoadable(
             f"{what} holds {float(ends.abs().max()):.4g}, which {dtype_name(ends.to(dtype))} "
             "cannot say",

@@ -155,7 +155,7 @@ def test_t5_is_never_float16(flow: Path) -> None:
     layer = t5.encoder.block[0].layer[0].SelfAttention.q
     assert {x.dtype for x in t5.parameters()} == {torch.bfloat16}
     assert layer.slot_up.dtype == torch.bfloat16
-    (row,) = engine.open_rows([row_spec(seed=3)])
+    (row,) = engine.open_rows([row_spec(seed=3, sampler=engine.facts.samplers[0])])
     assert isinstance(row, Row), row
     assert row.conditioning.text.dtype == torch.float16
     assert engine.hash_weights(between=lambda: None) == engine.loaded_fingerprints
