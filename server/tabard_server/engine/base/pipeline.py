@@ -81,11 +81,12 @@ def open_pipeline(
         BaseNotLoadable: It is not complete, not sound, or not served.
     """
     tell(Stage(name="reading the base's files"))
+    beside: tuple[str, ...] = ()
     if path.is_dir():
         index = read_index(path)
         kind, configs = kind_of_folder(index, source=str(path)), path
         models = empty_models(path, kind=kind)
-        stored, beside = read_components(path, models=models), ()
+        stored = read_components(path, models=models)
     else:
         file = read_single_file(path, config=config)
         index, kind, configs = file.index, file.kind, file.configs

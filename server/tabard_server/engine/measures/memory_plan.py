@@ -161,7 +161,7 @@ def _saved(base: Base, *, dtype: torch.dtype) -> int:
     if storage is None:
         return 0
     names = stored_weights(network.component, network.module, precision=base.precision)
-    values = sum(network.module.get_parameter(name).numel() for name in names)
+    values = sum(int(network.module.get_parameter(name).numel()) for name in names)
     return values * (dtype.itemsize - storage.itemsize)
 
 

@@ -6,7 +6,7 @@ transformer of SD3 or Flux.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tabard_server.engine.base.files.layouts import TRANSFORMERS
@@ -112,7 +112,7 @@ def refuse_foreign(keys: Iterable[str], *, source: str) -> None:
     is_base = has_unet and any(
         key.startswith(("cond_stage_model.", "conditioner.")) for key in keys
     )
-    known = _KINDS[:1] if is_base else _KINDS if any(owned) else (*_KINDS, *_PARTS)
+    known: Sequence[_Kind] = _KINDS[:1] if is_base else _KINDS if any(owned) else (*_KINDS, *_PARTS)
     if any(pattern.fullmatch(key) for pattern in TRANSFORMERS.values() for key in keys):
         known = _LIKE_FLUX
     for kind in known:
