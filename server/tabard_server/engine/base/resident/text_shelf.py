@@ -50,8 +50,10 @@ class TextShelf:
         """Let the weights of a component lie on the device, for the length of a block."""
         own = [(one, one.data) for one in self._models.get(component, ())]
         try:
-            for parameter, host in own:
-                parameter.data = self._take(host)
+            # Whoever calls may be in inference mode, whose tensors a parameter cannot be.
+            with torch.inference_mode(mode=False):
+                for parameter, host in own:
+                    parameter.data = self._take(host)
             yield
         finally:
             for parameter, host in own:

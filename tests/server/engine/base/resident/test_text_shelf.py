@@ -21,7 +21,8 @@ def _where(model: nn.Module) -> set[torch.dtype]:
     return {parameter.dtype for parameter in model.parameters()}
 
 
-def test_model_is_there_while_used() -> None:
+@pytest.mark.parametrize("is_inference", [False, True])
+def test_model_is_there_while_used(is_inference: bool) -> None:
     """In a block its weights lie on the device, before and after it in host memory."""
     shelf, model = _shelf(), nn.Sequential(nn.Linear(2, 3), nn.LayerNorm(3)).to(DEVICE)
     own = list(model.parameters())
@@ -31,7 +32,7 @@ def test_model_is_there_while_used() -> None:
 
     assert _where(model) == {HOST}
     assert shelf.components == {"text_encoder": 4 * (6 + 3 + 3 + 3)}
-    with shelf.taken("text_encoder"):
+    with torch.inference_mode(is_inference), shelf.taken("text_encoder"):
         assert _where(model) == {DEVICE} and model(x).dtype == DEVICE
     assert _where(model) == {HOST}
     assert all(one is two for one, two in zip(own, model.parameters(), strict=True))
