@@ -127,7 +127,8 @@ def _sd3() -> StableDiffusion3Pipeline:
     width, second_width = TEXT_WIDTHS["sd3"]
     first_config = _text_config(tokenizer, width=width, layers=4)
     second_config = _text_config(second, width=second_width, layers=4, activation="gelu")
-    first_config.projection_dim, second_config.projection_dim = 16, 24
+    # The first is as wide as its states, as SD3's is: nothing is projected there.
+    first_config.projection_dim, second_config.projection_dim = width, 24
     return StableDiffusion3Pipeline(
         transformer=SD3Transformer2DModel(
             sample_size=16,
@@ -138,7 +139,7 @@ def _sd3() -> StableDiffusion3Pipeline:
             num_attention_heads=4,
             joint_attention_dim=T5_WIDTH,
             caption_projection_dim=32,
-            pooled_projection_dim=16 + 24,
+            pooled_projection_dim=width + 24,
             out_channels=16,
             pos_embed_max_size=24,
             dual_attention_layers=(0,),

@@ -23,7 +23,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 from tabard_server.access.settings import IdentitySettings, TlsSettings, is_loopback
 from tabard_server.c2pa.settings import C2paSettings
 from tabard_server.encoders.settings import EncoderSettings
-from tabard_server.engine_port.device import DEVICE, DEVICES, Dtype, nearest_device
+from tabard_server.engine_port.device import DEVICE, DEVICES, Dtype, StorageDtype, nearest_device
 from tabard_server.engine_port.errors import UnknownSampler
 from tabard_server.engine_port.prompt_style import PromptSyntax, TokenMatch
 from tabard_server.engine_port.samplers import resolve_sampler
@@ -154,7 +154,11 @@ class Settings(BaseSettings):
     device: str = "auto"
     """`auto`, `cpu`, `cuda`, `cuda:1`, …."""
     dtype: Dtype = "auto"
-    """What the base is computed in; `auto`: float16 on CUDA, float32 on a CPU."""
+    """What the base is computed in; `auto`: float32 on a CPU; on CUDA float16, or bfloat16 for SD3
+    and Flux, which overflow in float16."""
+    storage_dtype: StorageDtype | None = None
+    """What most weights of its network are kept in, cast layer by layer when used; unset: `dtype`.
+    `float8_e4m3fn` takes half of the memory of float16, and is coarser."""
     torch_threads: Annotated[int | None, Field(gt=0)] = None
     """CPU threads of torch; unset: torch's own choice."""
     slot_rank_total: PositiveInt = 256

@@ -36,6 +36,7 @@ class MemoryPlan:
         chosen: Settings that nobody fixed, and that were chosen so that all of this fits.
         packed_bytes: Weights of convolutions once more, laid out for a CPU's kernels.
         text_bytes: Encoded prompts that are kept.
+        shelved_bytes: Text encoders that lie in host memory between uses; no part of the total.
     """
 
     base_bytes: int
@@ -48,6 +49,7 @@ class MemoryPlan:
     chosen: tuple[str, ...]
     packed_bytes: int
     text_bytes: int
+    shelved_bytes: int = 0
 
     @property
     def total_bytes(self) -> int:

@@ -7,6 +7,7 @@ Used from one thread. Knows nothing of jobs, refs, queues or the registry; never
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import torch
 
@@ -15,17 +16,20 @@ from tabard_server.adapters.host_adapter import adapters_of
 from tabard_server.engine.base.facts import facts_of
 from tabard_server.engine.base.loading import Base
 from tabard_server.engine.base.profile import read_profile
-from tabard_server.engine.base.resident_weights import ResidentWeights
+from tabard_server.engine.base.resident.resident_weights import ResidentWeights
+from tabard_server.engine.base.resident.settling import settle
+from tabard_server.engine.base.resident.text_shelf import new_shelf
 from tabard_server.engine.compiled.libraries import libraries_of
 from tabard_server.engine.compiled.passes import CompiledPasses
 from tabard_server.engine.denoiser import Denoiser
 from tabard_server.engine.measures.calibration import measure_passes, measure_work
 from tabard_server.engine.measures.dry_run import DryRuns
-from tabard_server.engine.measures.passes import denoising
+from tabard_server.engine.measures.fusing import fuse
 from tabard_server.engine.measures.stopwatch import Stopwatch
 from tabard_server.engine.merged.merged_copy import MergedWeights
+from tabard_server.engine.networks.precision import Precision
 from tabard_server.engine.out_of_memory import translating_out_of_memory
-from tabard_server.engine.residence import give_slots, move_to_device
+from tabard_server.engine.residence import give_slots
 from tabard_server.engine.row import Row, begin_row
 from tabard_server.engine.row_text import RowTextEncoder
 from tabard_server.engine.sampling.noise_ahead import NoiseAhead
@@ -33,7 +37,6 @@ from tabard_server.engine.sampling.pass_courses import PassCourses, moves_alone
 from tabard_server.engine.sampling.readback import Readback
 from tabard_server.engine.sampling.sampler_prototypes import SamplerPrototypes
 from tabard_server.engine.sampling.vae import LatentSpace
-from tabard_server.engine.slots.fused.choice import fuse_where_it_pays
 from tabard_server.engine.slots.packed_weights import PackedWeights, can_pack
 from tabard_server.engine.slots.slot_table import table_rows
 from tabard_server.engine.slots.worn_rows import Binding
@@ -45,7 +48,7 @@ from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.samplers import resolve_sampler
 from tabard_server.engine_port.stack import Resident, StackKey
 from tabard_server.engine_port.weights.blocks import Blocks
-from tabard_server.engine_port.work import GUIDED_SAMPLES, Work
+from tabard_server.engine_port.work import Work
 
 
 class Engine:
@@ -89,10 +92,12 @@ class Engine:
         self.source, self.plan = base.source, plan
         self._base = base
         self._device, self._dtype = device, dtype
-        self._weights = ResidentWeights(base, profile=self.profile, dtype=dtype)
+        precision = Precision(dtype, base.precision.storage)
+        self._weights = ResidentWeights(base, profile=self.profile, precision=precision)
         self._space = LatentSpace(base, device=device, dtype=dtype)
-        network = base.network
-        move_to_device(base, device=device, dtype=dtype)
+        self._shelf, network = new_shelf(device), base.network
+        has_shelf = plan is not None and plan.shelved > 0
+        settle(base, device=device, precision=precision, shelf=self._shelf, is_shelved=has_shelf)
         self._weights.note_kept(device=device)
         self._bindings = {component: Binding() for component in base.adaptable}
         self._blocks = Blocks(self.profile.modules[network.component])
@@ -105,6 +110,8 @@ class Engine:
             packed=self._packed,
             rank_rows=rank_rows,
             has_tables=is_compiled,
+            device=device,
+            dtype=dtype,
         )
         self._samplers = SamplerPrototypes(
             base.scheduler_config, has_linear_sigmas=base.has_linear_sigmas
@@ -112,12 +119,13 @@ class Engine:
         self._noise = NoiseAhead()
         self._stopwatch = Stopwatch(device)
         models = {part.component: part.model for part in base.text_parts}
+        new_copy = partial(MergedWeights, device=device, bytes_max=None, dtype=dtype)
         self._text = RowTextEncoder(
             base,
             bindings=self._bindings,
-            merged=MergedWeights(models, device=device, bytes_max=None) if can_merge else None,
+            shelf=self._shelf,
+            merged=new_copy(models) if can_merge else None,
             device=device,
-            dtype=dtype,
             bytes_max=text_bytes_max if plan is None else plan.texts,
         )
         self._denoiser = self._new_denoiser(
@@ -192,17 +200,20 @@ class Engine:
         Args:
             walked: The passes of the base.
         """
-        self._stopwatch.work = measure_work(self._base, walked=walked, device=self._device)
+        self._stopwatch.work = measure_work(
+            self._base, walked=walked, device=self._device, shelf=self._shelf
+        )
         if self.plan is not None and self._device.type == "cuda":
             passes = measure_passes(self._base, device=self._device)
             self.plan = self.plan.measured(passes, size=self._stopwatch.work.native)
+        rows_max = ROWS_PER_STEP if self.plan is None else self.plan.rows_per_step
         if self._device.type == "cuda":
-            self.fused_layers = self._fuse()
+            self.fused_layers = fuse(self._base, rows=rows_max, is_compiled=self._is_compiled)
         side = self._base.native_pixels // self._base.latent_factor
         self._denoiser.warm(
             (side, side),
             tokens=self._base.text_parts[0].tokenizer.model_max_length,
-            rows_max=ROWS_PER_STEP if self.plan is None else self.plan.rows_per_step,
+            rows_max=rows_max,
         )
 
     def can_open(self, spec: RowSpec) -> bool:
@@ -310,7 +321,7 @@ class Engine:
             network,
             layout=self._base.text_layout,
             binding=self._bindings[network.component],
-            merged=MergedWeights(drawing, device=self._device, bytes_max=None)
+            merged=MergedWeights(drawing, device=self._device, bytes_max=None, dtype=self._dtype)
             if can_merge
             else None,
             dtype=self._dtype,
@@ -329,33 +340,15 @@ class Engine:
     ) -> CompiledPasses | None:
         """Return what passes may run on a CPU; on CUDA they are captured graphs."""
         network = self._base.network
-        if compiling is None or self._device.type == "cuda" or network.library_config is None:
+        # They are built for weights that are kept in what they are computed in.
+        can_build = network.library_config is not None and self._base.precision.storage is None
+        if compiling is None or self._device.type == "cuda" or not can_build:
             return None
         return libraries_of(
             network.module,
             dtype=self._dtype,
             rank_rows=rank_rows,
             compiling=compiling,
-        )
-
-    def _fuse(self) -> int:
-        """Let layers of the network that gain by it make what rows wear in their own product."""
-        from tabard_server.engine.slots.fused.kernel import multiply  # noqa: PLC0415 - Triton
-
-        one = denoising(
-            self._base,
-            side=self.facts.native_width // self.facts.latent_factor,
-            device=self._device,
-            dtype=self._dtype,
-            samples=GUIDED_SAMPLES,
-        )
-        rows = ROWS_PER_STEP if self.plan is None else self.plan.rows_per_step
-        return fuse_where_it_pays(
-            self._base.network.module,
-            one.run,
-            rows=rows,
-            is_compiled=self._is_compiled,
-            multiply=multiply,
         )
 
     def _free_memory(self) -> None:

@@ -12,7 +12,7 @@ from tabard_server.engine.engine import Engine
 from tabard_server.engine.measures.dry_run import walk_through
 from tabard_server.engine.measures.memory_plan import free_bytes, plan_memory
 from tabard_server.engine_port.costs import OPENVINO, Compiling
-from tabard_server.engine_port.device import DEVICES, DTYPES
+from tabard_server.engine_port.device import DEVICES, DTYPES, STORAGE_DTYPES
 from tabard_server.engine_port.errors import BaseNotLoadable
 from tabard_server.engine_port.loading_stage import Stage, Tell, tell_nobody
 from tabard_server.engine_port.memory import TEXT_BYTES_MAX
@@ -29,7 +29,10 @@ class EngineSettings:
         base_config: For a single file: folder or hub id with its configs and tokenizer.
         asked: What the operator says of the base, against its own words.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, ….
-        dtype: `auto` (float16 on CUDA, float32 on CPU) or a torch dtype's name.
+        dtype: `auto` (float32 on a CPU; on CUDA float16, bfloat16 where that overflows) or a torch
+            dtype's name.
+        storage_dtype: What most weights of the network are kept in: `float8_e4m3fn`, `float8_e5m2`,
+            or None for `dtype`.
         slot_rank_total: Rank rows of all slots together.
         torch_threads: CPU threads of torch; None: torch's own choice.
         compiling: How the UNet is compiled; None: it is not.
@@ -44,6 +47,7 @@ class EngineSettings:
     asked: Asked = field(default_factory=Asked)
     device: str = "auto"
     dtype: str = "auto"
+    storage_dtype: str | None = None
     slot_rank_total: int = 256
     torch_threads: int | None = None
     compiling: Compiling | None = None
@@ -64,27 +68,28 @@ def load_engine(settings: EngineSettings, *, tell: Tell = tell_nobody) -> Engine
     if settings.torch_threads is not None:
         torch.set_num_threads(settings.torch_threads)
     device = find_device(settings.device)
-    dtype_name = settings.dtype
-    if dtype_name == "auto":
-        dtype_name = "float16" if device.type == "cuda" else "float32"
-    if dtype_name not in _DTYPES:
-        raise BaseNotLoadable(
-            f"no dtype is called {dtype_name!r}", hint=f"choose one of: {', '.join(DTYPES)}"
-        )
-    compiling = settings.compiling
-    is_openvino = compiling is not None and compiling.compiler == OPENVINO
-    if is_openvino and (device.type, dtype_name) != ("cpu", "float32"):
-        raise BaseNotLoadable(
-            f"OpenVINO computes float32 on a CPU here, and not {dtype_name} on {device}",
-            hint="leave dtype out and choose the device cpu, or say compiled = true",
-        )
+    compiling, most = settings.compiling, settings.memory_bytes_max
     if compiling is not None and device.type == "cuda":
         # Captured graphs are made in this process, of kernels that PyTorch keeps there.
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(compiling.root / "inductor"))
-    dtype, most = _DTYPES[dtype_name], settings.memory_bytes_max
+    wanted, storage = _find_dtype(settings.dtype, device=device), settings.storage_dtype
+    is_openvino = compiling is not None and compiling.compiler == OPENVINO
+    if is_openvino and (device.type, wanted, storage) != ("cpu", torch.float32, None):
+        said = storage or str(wanted).removeprefix("torch.")
+        raise BaseNotLoadable(
+            f"OpenVINO computes float32 on a CPU here, and not {said} on {device}",
+            hint="leave dtype and storage_dtype out and choose the device cpu, or say "
+            "compiled = true",
+        )
     base = load_base(
-        settings.base, config=settings.base_config, asked=settings.asked, dtype=dtype, tell=tell
+        settings.base,
+        config=settings.base_config,
+        asked=settings.asked,
+        dtype=wanted,
+        storage=_find_storage(storage),
+        tell=tell,
     )
+    dtype = base.precision.dtype
     tell(Stage(name="planning its memory"))
     walked = walk_through(base)
     plan = plan_memory(
@@ -97,7 +102,7 @@ def load_engine(settings: EngineSettings, *, tell: Tell = tell_nobody) -> Engine
         device=device,
         free_bytes=free_bytes(device, base=base) if most is None else most,
         text_bytes_max=settings.text_bytes_max,
-        has_openvino=is_openvino,
+        has_openvino=is_openvino and base.network.library_config is not None,
     )
     plan.require()
     tell(Stage(name=f"moving it to {device}", size_bytes=plan.base + plan.slots + plan.merged))
@@ -113,6 +118,26 @@ def load_engine(settings: EngineSettings, *, tell: Tell = tell_nobody) -> Engine
     tell(Stage(name="measuring its passes"))
     engine.calibrate(walked)
     return engine
+
+
+def _find_dtype(name: str, *, device: torch.device) -> torch.dtype | None:
+    """Return the dtype that a word of the settings means; None: a narrow one, by the base."""
+    if name == "auto":
+        return None if device.type == "cuda" else torch.float32
+    if name not in _DTYPES:
+        raise BaseNotLoadable(
+            f"no dtype is called {name!r}", hint=f"choose one of: {', '.join(DTYPES)}"
+        )
+    return _DTYPES[name]
+
+
+def _find_storage(name: str | None) -> torch.dtype | None:
+    if name is not None and name not in STORAGE_DTYPES:
+        raise BaseNotLoadable(
+            f"no storage dtype is called {name!r}",
+            hint=f"choose one of: {', '.join(STORAGE_DTYPES)}",
+        )
+    return None if name is None else getattr(torch, name)
 
 
 def find_device(name: str) -> torch.device:

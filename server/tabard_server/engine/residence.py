@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A base takes residence: its models go to their device, and its layers get slots.
+"""The layers of a base get slots.
 
-In: a base in float32 on the CPU. Out: the same models where they stay, and the table of what lies
-in their slots. Knows nothing of rows.
+In: a base on its device. Out: the table of what lies in their slots. Knows nothing of rows.
 """
 
 from collections.abc import Mapping
@@ -18,16 +17,6 @@ from tabard_server.engine.slots.worn_rows import Binding
 from tabard_server.engine_port.weights.blocks import Blocks
 
 
-def move_to_device(base: Base, *, device: torch.device, dtype: torch.dtype) -> None:
-    """Move all that adapters may change; the VAE moves by itself."""
-    for component in base.adaptable:
-        # diffusers' own `to` warns about modules that other models keep in float32.
-        torch.nn.Module.to(base.models[component], device=device, dtype=dtype)
-    if base.network.is_convolutional:
-        # Convolutions and their 1x1 neighbours read pixels without turning them around.
-        base.network.module.to(memory_format=torch.channels_last)
-
-
 def give_slots(
     base: Base,
     *,
@@ -36,6 +25,8 @@ def give_slots(
     packed: PackedWeights | None,
     rank_rows: int,
     has_tables: bool,
+    device: torch.device,
+    dtype: torch.dtype,
 ) -> SlotTable:
     """Give slots to every layer that can have them.
 
@@ -46,6 +37,8 @@ def give_slots(
         packed: Keeps weights of the network as a CPU reads them best; None: nothing is packed.
         rank_rows: Rows of every table.
         has_tables: Whether all have tables from the beginning.
+        device: Where tables lie.
+        dtype: Of the network's tables; those of text encoders have their weights'.
     """
     drawing = base.network.component
     layers = {
@@ -56,6 +49,8 @@ def give_slots(
             block=blocks.index_of(name) if component == drawing else 0,
             packed=packed if component == drawing else None,
             has_tables=has_tables,
+            dtype=dtype if component == drawing else None,
+            device=device,
         )
         for component, binding in bindings.items()
         for name, module in named_layers(base, component)

@@ -13,6 +13,7 @@ import torch
 
 from tabard_server.adapters.host_adapter import adapters_of
 from tabard_server.engine.base.loading import Base
+from tabard_server.engine.base.resident.text_shelf import TextShelf
 from tabard_server.engine.merged.merged_copy import MergedWeights
 from tabard_server.engine.slots.binding import bind_rows
 from tabard_server.engine.slots.slot_table import Slot
@@ -42,9 +43,9 @@ class RowTextEncoder:
         base: Base,
         *,
         bindings: Mapping[str, Binding],
+        shelf: TextShelf,
         merged: MergedWeights | None,
         device: torch.device,
-        dtype: torch.dtype,
         bytes_max: int,
     ) -> None:
         """Take the text encoders, whose embeddings learn to read placeholders.
@@ -52,17 +53,18 @@ class RowTextEncoder:
         Args:
             base: Its models are on the device.
             bindings: Of the text encoders' layers, by component.
+            shelf: Where those lie that are not on the device between uses.
             merged: The text encoders' merged copy, if there may be one. It is not the UNet's: text
                 is encoded as a row opens, while others may need that.
             device: Where they lie.
-            dtype: Dtype of the models.
             bytes_max: What may be kept of texts that were encoded.
         """
         self.kept = KeptTexts(bytes_max=bytes_max)
         self._conditioner = Conditioner(base)
         self._is_empty_zero = base.is_empty_zero
-        self._bindings, self._merged = bindings, merged
-        self._device, self._dtype = device, dtype
+        self._bindings, self._merged, self._shelf = bindings, merged, shelf
+        self._device = device
+        self._dtypes = {part.component: part.model.dtype for part in base.text_parts}
 
     @property
     def clip_skip_max(self) -> int:
@@ -136,10 +138,11 @@ class RowTextEncoder:
                 stacks=[worn],
                 samples_per_row=sequences,
                 device=self._device,
-                dtype=self._dtype,
+                dtype=self._dtypes[component],
             )
             try:
-                yield
+                with self._shelf.taken(component):
+                    yield
             finally:
                 binding.clear()
 
@@ -149,7 +152,13 @@ class RowTextEncoder:
         assert self._merged is not None, "such a row is refused before its text is encoded"
         copy = self._merged
         copy.merge(spec.stack)
-        return lambda component, _sequences: copy.wearing(component)
+
+        @contextmanager
+        def wearing(component: str, _sequences: int) -> Iterator[None]:
+            with self._shelf.taken(component), copy.wearing(component):
+                yield
+
+        return wearing
 
 
 @dataclass(frozen=True, slots=True)

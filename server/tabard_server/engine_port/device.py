@@ -11,8 +11,13 @@ from typing import Literal, get_args
 from tabard_server.engine_port.errors import BaseNotLoadable
 
 Dtype = Literal["auto", "float16", "bfloat16", "float32", "float64"]
-"""What the base is computed in. `auto`: float16 on CUDA, float32 on a CPU."""
+"""What the base is computed in. `auto`: float32 on a CPU; on CUDA float16, or bfloat16 for SD3 and
+Flux."""
 DTYPES: tuple[Dtype, ...] = get_args(Dtype)
+"""All of them."""
+StorageDtype = Literal["float8_e4m3fn", "float8_e5m2"]
+"""What most weights of a network can be kept in, instead of what it is computed in."""
+STORAGE_DTYPES: tuple[StorageDtype, ...] = get_args(StorageDtype)
 """All of them."""
 
 DEVICE = re.compile(r"auto|cpu|cuda(:(0|[1-9][0-9]{0,3}))?")

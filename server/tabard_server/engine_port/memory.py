@@ -79,6 +79,9 @@ class MemoryPlan:
         texts: Encoded prompts; they too.
         beside: The decoding of one image while a step is under way; 0: it comes after the step.
         compiled: Weights once more, laid out for a compiled graph.
+        texts_movable: What each text encoder takes that may lie in host memory between uses.
+        shelved: Text encoders that do, all together, which are then no part of `base`.
+        visiting: The largest of them; it is on the device when no step is.
     """
 
     base: int
@@ -94,6 +97,9 @@ class MemoryPlan:
     texts: int = 0
     beside: int = 0
     compiled: int = 0
+    texts_movable: tuple[int, ...] = ()
+    shelved: int = 0
+    visiting: int = 0
 
     @property
     def fits(self) -> bool:
@@ -104,12 +110,12 @@ class MemoryPlan:
     def total(self) -> int:
         """Bytes of everything."""
         weights = self.base + self.slots + self.merged + self.packed + self.compiled
-        return weights + self.gathered + self.texts + self.activations + self.beside
+        return weights + self.gathered + self.texts + self._passing + self.beside
 
     @property
     def room(self) -> int:
         """Bytes that activations may take; without end where nobody knows."""
-        return NO_END if self.free is None else self.free - self.total + self.activations
+        return NO_END if self.free is None else self.free - self.total + self._passing
 
     def activations_of(self, size: Size, *, samples: int) -> int:
         """Return the bytes of a step with so many samples of a size, and of what follows it."""
@@ -131,6 +137,16 @@ class MemoryPlan:
     def keeping_texts(self, wanted: int) -> "MemoryPlan":
         """Return the plan with encoded prompts, in at most half of what is left likewise."""
         return replace(self, texts=self._of_what_is_left(wanted))
+
+    def shelving(self) -> "MemoryPlan":
+        """Return the plan with its text encoders in host memory between uses, where they may go."""
+        return replace(
+            self,
+            base=self.base - sum(self.texts_movable),
+            texts_movable=(),
+            shelved=sum(self.texts_movable),
+            visiting=max(self.texts_movable, default=0),
+        )
 
     def require(self) -> None:
         """Refuse what cannot fit.
@@ -161,6 +177,11 @@ class MemoryPlan:
     def decodes_beside(self, size: Size) -> bool:
         """Say whether there is room to decode an image of that size beside steps."""
         return 0 < self.passes.of_image(size) <= self.beside
+
+    @property
+    def _passing(self) -> int:
+        """Bytes of what comes and goes: a step, or the encoding of a text."""
+        return max(self.activations, self.visiting)
 
     def _of_what_is_left(self, wanted: int) -> int:
         left = NO_END if self.free is None else max(0, self.free - self.total)
@@ -193,8 +214,10 @@ def choose_plan(
         True: [(count, True) for count in counts],
         False: [(count, False) for count in counts],
     }[has_copy]
-    plans = (plan_of(count, with_copy) for count, with_copy in tried)
-    plan = next((plan for plan in plans if plan.fits), plan_of(*tried[-1]))
+    plans = [plan_of(count, with_copy) for count, with_copy in tried]
+    # A text encoder that comes and goes costs time, and goes only where nothing else fits.
+    plans += [plan.shelving() for plan in plans if plan.texts_movable]
+    plan = next((plan for plan in plans if plan.fits), plans[-1])
     return replace(plan, chosen=chosen)
 
 

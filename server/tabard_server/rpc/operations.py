@@ -206,10 +206,11 @@ def _plan(plan: MemoryPlan) -> pb.MemoryPlan:
         slot_bytes=plan.slots,
         merged_bytes=plan.merged,
         gathered_bytes=plan.gathered,
-        activation_bytes=plan.activations + plan.beside,
+        activation_bytes=max(plan.activations, plan.visiting) + plan.beside,
         free_bytes=plan.free or 0,
         rows_per_step=plan.rows_per_step,
         chosen=plan.chosen,
         packed_bytes=plan.packed + plan.compiled,
         text_bytes=plan.texts,
+        shelved_bytes=plan.shelved,
     )

@@ -1,34 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A base where it stays: moved, and with slots in its layers."""
+"""Slots in the layers of a base."""
 
 from pathlib import Path
 
-import pytest
 import torch
 
 from tabard_server.engine.base.loading import load_base
 from tabard_server.engine.base.profile import named_layers
-from tabard_server.engine.residence import give_slots, move_to_device
+from tabard_server.engine.residence import give_slots
 from tabard_server.engine.slots.slotted_layers import SlottedLayer, is_slottable
 from tabard_server.engine.slots.worn_rows import Binding
 from tabard_server.engine_port.weights.blocks import Blocks
-
-
-@pytest.mark.parametrize("family", ["sd1"])
-def test_everything_adaptable_moves(bases: dict[str, Path], family: str) -> None:
-    """Network and text encoders take the dtype; the VAE moves by itself."""
-    base = load_base(str(bases[family]))
-
-    move_to_device(base, device=torch.device("cpu"), dtype=torch.float64)
-
-    moved = {name: next(model.parameters()).dtype for name, model in base.models.items()}
-    assert moved == {
-        "unet": torch.float64,
-        "text_encoder": torch.float64,
-        "vae": torch.float32,
-    }
-    weight = base.network.module.conv_in.weight
-    assert weight.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_every_layer_gets_slots(bases: dict[str, Path]) -> None:
@@ -43,7 +25,16 @@ def test_every_layer_gets_slots(bases: dict[str, Path]) -> None:
         for _, module in named_layers(base, component)
     )
 
-    give_slots(base, bindings=bindings, blocks=blocks, packed=None, rank_rows=8, has_tables=False)
+    give_slots(
+        base,
+        bindings=bindings,
+        blocks=blocks,
+        packed=None,
+        rank_rows=8,
+        has_tables=False,
+        device=torch.device("cpu"),
+        dtype=torch.float32,
+    )
 
     found = [
         (component, name, module)

@@ -189,3 +189,42 @@ def test_large_images_cost_a_tile() -> None:
     assert not replace(PLAN, free=5_000, passes=replace(passes, tiling=None)).holds(
         (40, 40), samples=1
     )
+
+
+def with_texts(free: int, *texts: int) -> Callable[[int, bool], MemoryPlan]:
+    """The same plans, where text encoders are a part of the base."""
+    plan_of = plans(free)
+    return lambda rows, has_copy: replace(plan_of(rows, has_copy), texts_movable=texts)
+
+
+@pytest.mark.parametrize(
+    ("free", "shelved", "rows", "has_copy"),
+    [
+        (110, 0, 1, False),
+        # Without 40 of the base: 60, and 80 for eight rows, or 50 for a copy and 40 for four.
+        (109, 40, 4, False),
+        (150, 0, 5, False),
+        (90, 40, 3, False),
+        # What visits takes 30, however few rows there are.
+        (89, 40, 1, False),
+    ],
+)
+def test_texts_move_where_nothing_else_fits(
+    free: int, shelved: int, rows: int, has_copy: bool
+) -> None:
+    """One row with its texts on the device comes before many without them."""
+    plan = choose_plan(with_texts(free, 30, 10), rows=None, has_copy=None)
+
+    assert (plan.shelved, plan.rows_per_step, plan.merged > 0) == (shelved, rows, has_copy)
+    assert plan.fits == (free >= 90)
+
+
+def test_largest_text_visits() -> None:
+    """It is there when no step is: both never add up."""
+    plan = replace(PLAN, free=None, base=60, texts_movable=(30, 10)).shelving()
+
+    assert (plan.base, plan.shelved, plan.visiting) == (20, 40, 30)
+    assert plan.total == 20 + 20 + 30 + 5 + 35
+    assert replace(plan, activations=10).total == 20 + 20 + 30 + 5 + 30
+    assert replace(plan, free=200, activations=10).room == 200 - (20 + 20 + 30 + 5)
+    assert plan.texts_movable == ()

@@ -74,6 +74,8 @@ def test_status_tells_what_was_planned(tmp_path: Path) -> None:
         free=70,
         packed=8,
         texts=9,
+        shelved=11,
+        visiting=1,
     )
 
     async def walk() -> Any:
@@ -84,7 +86,7 @@ def test_status_tells_what_was_planned(tmp_path: Path) -> None:
     assert (found.base_bytes, found.slot_bytes, found.merged_bytes) == (1, 2, 3)
     assert (found.gathered_bytes, found.activation_bytes, found.free_bytes) == (4, 5, 70)
     assert (found.rows_per_step, list(found.chosen)) == (6, ["merged_copy"])
-    assert (found.packed_bytes, found.text_bytes) == (8, 9)
+    assert (found.packed_bytes, found.text_bytes, found.shelved_bytes) == (8, 9, 11)
 
 
 def test_status_says_what_is_compiled(tmp_path: Path) -> None:

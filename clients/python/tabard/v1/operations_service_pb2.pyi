@@ -233,7 +233,7 @@ class VerifiedComponent(_message.Message):
     def __init__(self, component: _Optional[str] = ..., loaded_fingerprint: _Optional[str] = ..., found_fingerprint: _Optional[str] = ...) -> None: ...
 
 class MemoryPlan(_message.Message):
-    __slots__ = ("base_bytes", "slot_bytes", "merged_bytes", "gathered_bytes", "activation_bytes", "free_bytes", "rows_per_step", "chosen", "packed_bytes", "text_bytes")
+    __slots__ = ("base_bytes", "slot_bytes", "merged_bytes", "gathered_bytes", "activation_bytes", "free_bytes", "rows_per_step", "chosen", "packed_bytes", "text_bytes", "shelved_bytes")
     BASE_BYTES_FIELD_NUMBER: _ClassVar[int]
     SLOT_BYTES_FIELD_NUMBER: _ClassVar[int]
     MERGED_BYTES_FIELD_NUMBER: _ClassVar[int]
@@ -244,6 +244,7 @@ class MemoryPlan(_message.Message):
     CHOSEN_FIELD_NUMBER: _ClassVar[int]
     PACKED_BYTES_FIELD_NUMBER: _ClassVar[int]
     TEXT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    SHELVED_BYTES_FIELD_NUMBER: _ClassVar[int]
     base_bytes: int
     slot_bytes: int
     merged_bytes: int
@@ -254,7 +255,8 @@ class MemoryPlan(_message.Message):
     chosen: _containers.RepeatedScalarFieldContainer[str]
     packed_bytes: int
     text_bytes: int
-    def __init__(self, base_bytes: _Optional[int] = ..., slot_bytes: _Optional[int] = ..., merged_bytes: _Optional[int] = ..., gathered_bytes: _Optional[int] = ..., activation_bytes: _Optional[int] = ..., free_bytes: _Optional[int] = ..., rows_per_step: _Optional[int] = ..., chosen: _Optional[_Iterable[str]] = ..., packed_bytes: _Optional[int] = ..., text_bytes: _Optional[int] = ...) -> None: ...
+    shelved_bytes: int
+    def __init__(self, base_bytes: _Optional[int] = ..., slot_bytes: _Optional[int] = ..., merged_bytes: _Optional[int] = ..., gathered_bytes: _Optional[int] = ..., activation_bytes: _Optional[int] = ..., free_bytes: _Optional[int] = ..., rows_per_step: _Optional[int] = ..., chosen: _Optional[_Iterable[str]] = ..., packed_bytes: _Optional[int] = ..., text_bytes: _Optional[int] = ..., shelved_bytes: _Optional[int] = ...) -> None: ...
 
 class Resident(_message.Message):
     __slots__ = ("adapter", "version", "digest", "tier", "bytes", "leases")

@@ -10,8 +10,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import torch
-
 from tabard_registry.grammar import with_article
 from tabard_server.engine.base.text_layout import CLIP, CLIP_JOINED, FLUX, SD3, TextLayout
 from tabard_server.engine.networks.flux import FluxTransformer
@@ -174,16 +172,6 @@ def family_of(kind: PipelineKind, models: Mapping[str, Any], *, source: str) -> 
     if problem := judged.problem or _impossible_scale(vae):
         raise BaseNotLoadable(f"the base {source!r} cannot be served: {problem}", hint=_SERVED)
     return judged.family
-
-
-def vae_dtype(config: Any, *, family: str, dtype: torch.dtype) -> torch.dtype:
-    """Return the dtype of a VAE in a base of a dtype.
-
-    SDXL's overflows in half precision, so that its config asks for float32; the config of older
-    families asks too, by default only, and diffusers does not obey it there.
-    """
-    wants_float32 = family == "sdxl" and config.get("force_upcast", False)
-    return torch.float32 if dtype == torch.float16 and wants_float32 else dtype
 
 
 def _impossible_scale(vae: Any) -> str:

@@ -7,7 +7,7 @@ Knows nothing of adapters; moves nothing to a device.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from tabard_server.engine.base.place import DEMO_BASE, find_base
 from tabard_server.engine.base.schedules.schedule import ZERO_SNR, Asked, prediction_of
 from tabard_server.engine.base.text_layout import T5, TextLayout
 from tabard_server.engine.networks.network import Network
+from tabard_server.engine.networks.precision import Precision
 from tabard_server.engine_port.drawing import Size
 from tabard_server.engine_port.loading_stage import Stage, Tell, tell_nobody
 
@@ -57,6 +58,7 @@ class Base:
         is_empty_zero: Whether an empty negative prompt means zeros instead of an encoded nothing.
         has_linear_sigmas: Whether its pipeline gives its scheduler sigmas that fall evenly.
         text_layout: What its network reads of the text encoders.
+        precision: What it will be served in.
         remarks: What an operator should know of it.
     """
 
@@ -70,6 +72,7 @@ class Base:
     is_empty_zero: bool
     text_layout: TextLayout
     has_linear_sigmas: bool = False
+    precision: Precision = field(default_factory=Precision)
     remarks: tuple[str, ...] = ()
 
     @property
@@ -127,7 +130,8 @@ def load_base(
     *,
     config: str | None = None,
     asked: Asked | None = None,
-    dtype: torch.dtype = torch.float32,
+    dtype: torch.dtype | None = torch.float32,
+    storage: torch.dtype | None = None,
     tell: Tell = tell_nobody,
 ) -> Base:
     """Load a base by `demo`, folder, `.safetensors` file or hub id.
@@ -136,7 +140,9 @@ def load_base(
         base: What to load.
         config: For a single file: a diffusers folder or hub id whose configs and tokenizer fit it.
         asked: What the operator says of it, against its own words.
-        dtype: What it will be served in; every weight must be finite there.
+        dtype: What it will be served in, where every weight must be finite; None: float16, or
+            bfloat16 where that overflows.
+        storage: What most weights of its network will be kept in; None: the same.
         tell: Is told how far it is.
 
     Raises:
@@ -150,6 +156,7 @@ def load_base(
             config=str(DEMO_BASE) if config == "demo" else config,
             asked=asked or Asked(),
             dtype=dtype,
+            storage=storage,
             tell=tell,
         )
     except OSError as error:
@@ -178,5 +185,6 @@ def _take_apart(opened: Opened, *, source: str) -> Base:
         is_empty_zero=opened.is_empty_zero,
         has_linear_sigmas=kind.has_linear_sigmas,
         text_layout=kind.text,
+        precision=opened.precision,
         remarks=opened.remarks,
     )

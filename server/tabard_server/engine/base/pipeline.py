@@ -22,7 +22,7 @@ from tabard_server.engine.base.configs import (
     read_index,
     read_json,
 )
-from tabard_server.engine.base.families import PipelineKind, family_of, vae_dtype
+from tabard_server.engine.base.families import PipelineKind, family_of
 from tabard_server.engine.base.files.component_files import read_components
 from tabard_server.engine.base.files.stored_model import StoredModel
 from tabard_server.engine.base.schedules.old_configs import correct_old
@@ -31,6 +31,7 @@ from tabard_server.engine.base.single_file import read_single_file
 from tabard_server.engine.base.tokenizers import read_tokenizer
 from tabard_server.engine.base.weights import fill
 from tabard_server.engine.networks.network import Network
+from tabard_server.engine.networks.precision import Precision, kept_dtypes
 from tabard_server.engine_port.errors import BaseNotLoadable
 from tabard_server.engine_port.loading_stage import Stage, Tell, tell_nobody
 
@@ -49,6 +50,7 @@ class Opened:
         index: The `model_index.json`.
         source: Where they come from.
         family: `sd1`, `sd2`, `sdxl`, `sd3` or `flux`.
+        precision: What it will be served in.
         remarks: What an operator should know of it.
     """
 
@@ -59,6 +61,7 @@ class Opened:
     index: Mapping[str, Any]
     source: str
     family: str
+    precision: Precision
     remarks: tuple[str, ...] = ()
 
     @property
@@ -94,7 +97,8 @@ def open_pipeline(
     *,
     config: str | None,
     asked: Asked,
-    dtype: torch.dtype,
+    dtype: torch.dtype | None,
+    storage: torch.dtype | None = None,
     tell: Tell = tell_nobody,
 ) -> Opened:
     """Load a diffusers folder or a single checkpoint.
@@ -104,18 +108,20 @@ def open_pipeline(
         config: For a file: a diffusers folder or hub id whose configs and tokenizers fit it; None:
             the ones that diffusers knows for its family.
         asked: What the operator says of it.
-        dtype: What it will be served in.
+        dtype: What it will be served in; None: float16, or bfloat16 where that overflows.
+        storage: What most weights of its network will be kept in; None: the same.
         tell: Is told how far it is.
 
     Raises:
         BaseNotLoadable: It is not complete, not sound, or not served.
     """
     tell(Stage(name="reading the base's files"))
+    beside: tuple[str, ...] = ()
     if path.is_dir():
         index = read_index(path)
         kind, configs = kind_of_folder(index, source=str(path)), path
         models = empty_models(path, kind=kind)
-        stored, beside = read_components(path, models=models), ()
+        stored = read_components(path, models=models)
     else:
         file = read_single_file(path, config=config)
         index, kind, configs = file.index, file.kind, file.configs
@@ -129,15 +135,16 @@ def open_pipeline(
     family = family_of(kind, models, source=stored.source)
     judged = _judge_words(stored, family=family, asked=asked)
     remarks = (*judged, *remarks, *stored.remarks, *beside)
+    narrow = torch.bfloat16 if kind.is_flow else torch.float16
+    precision = Precision(dtype or narrow, storage)
     for stage, (component, model) in zip(_stages(models), models.items(), strict=True):
         tell(stage)
-        own = vae_dtype(model.config, family=family, dtype=dtype) if component == "vae" else dtype
         fill(
             model,
             stored.components[component],
             component=component,
             source=stored.source,
-            dtype=own,
+            kept=kept_dtypes(component, model, family=family, precision=precision),
         )
         model.eval().requires_grad_(False)
     tokenizers = {
@@ -157,6 +164,7 @@ def open_pipeline(
         index=index,
         source=stored.source,
         family=family,
+        precision=precision,
         remarks=(*remarks, *size),
     )
 

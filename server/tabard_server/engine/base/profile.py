@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from tabard_registry import BaseProfile, ModuleShape
+from tabard_server.engine.base.files.scales import FLOAT8
 from tabard_server.engine.base.loading import Base, load_base
 from tabard_server.engine.base.names import TEXT_PREFIX, classic_name
 from tabard_server.engine.base.schedules.schedule import Asked
@@ -95,8 +96,8 @@ def _fingerprint(model: nn.Module) -> str:
 def _float32(tensor: torch.Tensor) -> NDArray[np.float32]:
     """Return the values in host memory, in the order of the shape; in this thread alone."""
     there = tensor.detach().cpu()
-    # numpy has no bfloat16, and torch would wake its threads for the others.
-    known = there.float() if there.dtype == torch.bfloat16 else there
+    # numpy has none of these, and torch would wake its threads for the others.
+    known = there.float() if there.dtype in (torch.bfloat16, *FLOAT8) else there
     return np.ascontiguousarray(known.numpy(), dtype=np.float32)
 
 

@@ -40,8 +40,8 @@ class SingleFile:
 
     kind: PipelineKind
     configs: Path
-    index: Mapping[str, Any]
-    models: Mapping[str, Any]
+    index: dict[str, Any]
+    models: dict[str, Any]
     stored: StoredModel
     remarks: tuple[str, ...] = ()
 

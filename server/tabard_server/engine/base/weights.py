@@ -6,6 +6,7 @@ memory of its own.
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -20,7 +21,14 @@ _READ = (torch.float64, torch.float32, torch.float16, torch.bfloat16, *FLOAT8)
 _MATRIX = 2
 
 
-def fill(model: Any, tensors: Tensors, *, component: str, source: str, dtype: torch.dtype) -> None:
+def fill(
+    model: Any,
+    tensors: Tensors,
+    *,
+    component: str,
+    source: str,
+    kept: Mapping[str, torch.dtype],
+) -> None:
     """Give a model its weights.
 
     Args:
@@ -28,7 +36,7 @@ def fill(model: Any, tensors: Tensors, *, component: str, source: str, dtype: to
         tensors: Its weights by plain names.
         component: What it is called in messages.
         source: Where the weights come from.
-        dtype: What it will be served in; every weight must be finite there.
+        kept: What each will be kept in, by name; it must be finite there.
 
     Raises:
         BaseNotLoadable: A weight is missing, has another shape or type, or is not finite.
@@ -46,7 +54,7 @@ def fill(model: Any, tensors: Tensors, *, component: str, source: str, dtype: to
             tensors[name.removeprefix(TEXT_PREFIX)],
             like=like,
             what=f"{name} of the {component} of {source}",
-            dtype=dtype,
+            dtype=kept.get(name, torch.float32),
         )
         for name, like in model.state_dict().items()
         if name not in tied
@@ -95,9 +103,13 @@ def _refuse_unbounded(weight: torch.Tensor, *, what: str, dtype: torch.dtype) ->
             hint="copy or download it again; if it stays so, its training diverged: take an "
             "earlier step",
         )
-    if not bool(torch.isfinite(ends.to(dtype)).all()):
+    # Into eight bits torch may clip what is too large, instead of making it infinite.
+    is_clipped = dtype in FLOAT8 and float(ends.abs().max()) > torch.finfo(dtype).max
+    if is_clipped or not bool(torch.isfinite(ends.to(dtype).float()).all()):
         raise BaseNotLoadable(
             f"{what} holds {float(ends.abs().max()):.4g}, which {dtype_name(ends.to(dtype))} "
             "cannot say",
-            hint="serve it with --dtype bfloat16 or --dtype float32",
+            hint="leave storage_dtype out"
+            if dtype in FLOAT8
+            else "serve it with --dtype bfloat16 or --dtype float32",
         )

@@ -8,6 +8,7 @@ timed by itself. So a large size is known without being tried.
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import cache, partial
 from typing import Any
 
@@ -15,6 +16,7 @@ import torch
 from torch.nn import functional
 
 from tabard_server.engine.base.loading import Base
+from tabard_server.engine.base.resident.text_shelf import TextShelf
 from tabard_server.engine.measures.dry_run import DryRun, DryRuns
 from tabard_server.engine.measures.memory_plan import tiling_of
 from tabard_server.engine.measures.passes import Pass, decoding, denoising, encoding, text_windows
@@ -35,8 +37,10 @@ _NewPass = Callable[..., Pass]
 
 
 @torch.inference_mode()
-def measure_work(base: Base, *, walked: DryRuns, device: torch.device) -> Work:
-    """Time a few small passes of a base that lies on a device."""
+def measure_work(
+    base: Base, *, walked: DryRuns, device: torch.device, shelf: TextShelf | None = None
+) -> Work:
+    """Time a few small passes of a base that lies on a device, or has its texts on a shelf."""
     texts = text_windows(base, device=device)
     # Both ways of the VAE have one kind of attention.
     product = cache(partial(_product_seconds, device=device))
@@ -47,8 +51,18 @@ def measure_work(base: Base, *, walked: DryRuns, device: torch.device) -> Work:
         step=make(denoising, walked=walked.step),
         decoding=make(decoding, walked=walked.decoding),
         encoding=make(encoding, walked=walked.encoding),
-        text_window_seconds=sum(_shortest(text.run, device=device) for text in texts),
+        text_window_seconds=sum(
+            _shortest_of_text(text, part.component, device=device, shelf=shelf)
+            for text, part in zip(texts, base.text_parts, strict=True)
+        ),
     )
+
+
+def _shortest_of_text(
+    text: Pass, component: str, *, device: torch.device, shelf: TextShelf | None
+) -> float:
+    with nullcontext() if shelf is None else shelf.taken(component):
+        return _shortest(text.run, device=device)
 
 
 @torch.inference_mode()
@@ -59,7 +73,7 @@ def measure_passes(base: Base, *, device: torch.device) -> PassBytes:
     """
     pixels = base.native_pixels**2
     make: dict[str, Any] = {"side": base.native_pixels // base.latent_factor, "device": device}
-    step = denoising(base, dtype=base.network.module.dtype, samples=GUIDED_SAMPLES, **make)
+    step = denoising(base, dtype=dtype_of(base), samples=GUIDED_SAMPLES, **make)
     image = decoding(base, dtype=base.vae.dtype, **make)
     picture = encoding(base, dtype=base.vae.dtype, **make)
     taken = max(_bytes(image, device=device), _bytes(picture, device=device))
@@ -68,6 +82,12 @@ def measure_passes(base: Base, *, device: torch.device) -> PassBytes:
         image=Curve(linear=taken / pixels),
         tiling=tiling_of(base, itemsize=base.vae.dtype.itemsize),
     )
+
+
+def dtype_of(base: Base) -> torch.dtype:
+    """Return what it is computed in: a network may be kept in other numbers, a CLIP never is."""
+    found: torch.dtype = next(part.model.dtype for part in base.text_parts if not part.is_t5)
+    return found
 
 
 def _bytes(call: Pass, *, device: torch.device) -> int:
@@ -89,7 +109,7 @@ def _estimate(
     product_seconds: Callable[[int, int, torch.dtype], float],
     device: torch.device,
 ) -> Estimate:
-    dtype = base.network.module.dtype if new_pass is denoising else base.vae.dtype
+    dtype = dtype_of(base) if new_pass is denoising else base.vae.dtype
     make = partial(new_pass, base, device=device, dtype=dtype)
     calls = walked.self_attentions
     like = max(calls, key=lambda call: call.products, default=None)

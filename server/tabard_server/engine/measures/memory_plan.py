@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from tabard_server.engine.base.families import vae_dtype
 from tabard_server.engine.base.loading import Base
 from tabard_server.engine.base.profile import named_layers
 from tabard_server.engine.measures.dry_run import DryRuns
+from tabard_server.engine.networks.precision import component_dtype, stored_weights
 from tabard_server.engine.sampling.tiles import whole_pixels_max
 from tabard_server.engine.slots.binding import GATHERED_BYTES_MAX
 from tabard_server.engine.slots.packed_weights import can_pack, packable_bytes
@@ -83,7 +83,7 @@ def plan_memory(
     native = (base.native_pixels, base.native_pixels)
     passes = _passes(base, walked, dtype=dtype, device=device)
     slots = _slots(base, rank_rows=table_rows(slot_rank_total)) * dtype.itemsize
-    weights = sum(map(_values, base.models.values())) * dtype.itemsize
+    weights = sum(map(_values, base.models.values())) * dtype.itemsize - _saved(base, dtype=dtype)
     told = TOLD_BATCHES * GUIDED_SAMPLES * _words(base) * dtype.itemsize
     own = _values(base.network.module) * dtype.itemsize
     adaptable = sum(_values(base.models[component]) for component in base.adaptable)
@@ -99,6 +99,8 @@ def plan_memory(
             free=free_bytes,
             rows_per_step=rows,
             compiled=round(OPENVINO_TO_WEIGHTS * own) if has_openvino else 0,
+            # On a CPU host memory is where they lie.
+            texts_movable=_texts(base, dtype=dtype) if device.type == "cuda" else (),
         )
 
     plan = choose_plan(plan_of, rows=rows_per_step_max, has_copy=can_merge)
@@ -141,7 +143,8 @@ def _passes(base: Base, walked: DryRuns, *, dtype: torch.dtype, device: torch.de
     Beside it a convolution may lay its weights out anew.
     """
     native = base.native_pixels
-    wide = vae_dtype(base.vae.config, family=base.family, dtype=dtype).itemsize
+    vae = component_dtype("vae", base.vae.config, family=base.family, dtype=dtype)
+    wide = vae.itemsize
     step = walked.step.peak_bytes * dtype.itemsize / 4
     image = max(walked.decoding.peak_bytes, walked.encoding.peak_bytes)
     seen = SEEN_TO_ALIVE.get(device.type, SEEN_TO_ALIVE["cuda"])
@@ -173,6 +176,21 @@ def tiling_of(base: Base, *, itemsize: int) -> Tiling:
 
 def _largest_weight(model: Any) -> int:
     return max(int(parameter.numel()) for parameter in model.parameters())
+
+
+def _texts(base: Base, *, dtype: torch.dtype) -> tuple[int, ...]:
+    """Return what each text encoder takes, its slots aside."""
+    return tuple(dtype.itemsize * _values(part.model) for part in base.text_parts)
+
+
+def _saved(base: Base, *, dtype: torch.dtype) -> int:
+    """Return what it saves that some weights are kept narrower than they are computed in."""
+    storage, network = base.precision.storage, base.network
+    if storage is None:
+        return 0
+    names = stored_weights(network.component, network.module, precision=base.precision)
+    values = sum(int(network.module.get_parameter(name).numel()) for name in names)
+    return values * (dtype.itemsize - storage.itemsize)
 
 
 def _values(model: nn.Module) -> int:

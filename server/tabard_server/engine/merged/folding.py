@@ -43,7 +43,7 @@ def fold_into(
     """Write the pristine parameter with all contributions into the buffer.
 
     Args:
-        buffer: Of the parameter's shape, dtype and layout.
+        buffer: Of the parameter's shape and layout, in the dtype that it is computed in.
         pristine: `[out, in, *kernel]`, or `[out]` of a norm or bias, in the model's dtype.
         contributions: In the order of the stack.
 
@@ -54,6 +54,8 @@ def fold_into(
     Raises:
         AdapterMismatch: A change does not fit the parameter.
     """
+    # What is kept in eight bits, or elsewhere, is first what it is computed in.
+    pristine = pristine.to(device=buffer.device, dtype=buffer.dtype)
     if all(contribution.is_plain for contribution in contributions):
         _fold_products(buffer, pristine=pristine, contributions=contributions)
     else:

@@ -20,6 +20,7 @@ from tabard_server.adapters.host_adapter import (
     adapters_of,
     seen_in,
 )
+from tabard_server.engine.base.files.scales import FLOAT8
 from tabard_server.engine.base.names import classic_name
 from tabard_server.engine.layer_fit import check_widths, no_such_layer
 from tabard_server.engine.merged.folding import Contribution, first_not_finite, fold_into
@@ -36,6 +37,7 @@ class _Target:
     Attributes:
         name: Component and name, for messages.
         pristine: The base's own parameter.
+        dtype: What its copy is in.
         places: Where modules look for it: several if it is shared.
         buffer: Its place in the copy; None until a stack changes it.
         is_changed: Whether the buffer may hold anything but the pristine bytes.
@@ -43,6 +45,7 @@ class _Target:
 
     name: str
     pristine: nn.Parameter
+    dtype: torch.dtype
     places: list[tuple[dict[str, nn.Parameter | None], str]]
     buffer: nn.Parameter | None = None
     is_changed: bool = False
@@ -57,7 +60,12 @@ class MergedWeights:
     """
 
     def __init__(
-        self, models: Mapping[str, nn.Module], *, device: torch.device, bytes_max: int | None
+        self,
+        models: Mapping[str, nn.Module],
+        *,
+        device: torch.device,
+        bytes_max: int | None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         """Look at the parameters of models by component; nothing is allocated before a merge.
 
@@ -65,10 +73,14 @@ class MergedWeights:
             models: Models on the device, in the dtype that they are served in.
             device: Where they lie.
             bytes_max: Limit of all buffers together; None: as much as the base has.
+            dtype: What the copy of a parameter is in that is kept in eight bits: there what a
+                stack adds would be rounded away.
         """
         self._device = device
         self._bytes_max = bytes_max
-        self._targets = {name: _targets_of(model, name) for name, model in models.items()}
+        self._targets = {
+            name: _targets_of(model, name, wide=dtype) for name, model in models.items()
+        }
         self._blocks = Blocks(
             name for component in DENOISERS for name in self._targets.get(component, ({},))[0]
         )
@@ -212,7 +224,7 @@ class MergedWeights:
         buffers, sums = [], []
         for target, contributions in plan.items():
             if target.buffer is None:
-                target.buffer = _new_buffer(target.pristine)
+                target.buffer = _new_buffer(target, device=self._device)
                 self.layout += 1
             target.is_changed = True
             buffers.append(target.buffer)
@@ -241,7 +253,7 @@ def _not_steady(adapter: HostAdapter) -> AdapterMismatch:
 
 
 def _targets_of(
-    model: nn.Module, component: str
+    model: nn.Module, component: str, *, wide: torch.dtype | None
 ) -> tuple[Mapping[str, _Target], Sequence[_Target]]:
     """Return a model's parameters by every name they have, and each once."""
     by_name: dict[str, _Target] = {}
@@ -252,7 +264,7 @@ def _targets_of(
                 continue
             name = f"{classic_name(module_name, component)}.{own}"
             target = by_parameter.setdefault(
-                id(parameter), _Target(name=f"{component}:{name}", pristine=parameter, places=[])
+                id(parameter), _new_target(f"{component}:{name}", parameter, wide=wide)
             )
             by_name[name] = target
             place = (module._parameters, own)
@@ -261,10 +273,17 @@ def _targets_of(
     return by_name, list(by_parameter.values())
 
 
-def _new_buffer(pristine: nn.Parameter) -> nn.Parameter:
-    """Return memory of the parameter's shape, dtype and layout."""
-    return nn.Parameter(torch.empty_like(pristine), requires_grad=False)
+def _new_target(name: str, parameter: nn.Parameter, *, wide: torch.dtype | None) -> _Target:
+    is_wider = wide is not None and parameter.dtype in FLOAT8
+    dtype = wide if is_wider and wide is not None else parameter.dtype
+    return _Target(name=name, pristine=parameter, dtype=dtype, places=[])
+
+
+def _new_buffer(target: _Target, *, device: torch.device) -> nn.Parameter:
+    """Return memory of the parameter's shape and layout."""
+    empty = torch.empty_like(target.pristine, dtype=target.dtype, device=device)
+    return nn.Parameter(empty, requires_grad=False)
 
 
 def _size(target: _Target) -> int:
-    return target.pristine.nbytes
+    return target.pristine.numel() * target.dtype.itemsize

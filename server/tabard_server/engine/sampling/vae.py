@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from diffusers.utils.torch_utils import randn_tensor
 
-from tabard_server.engine.base.families import vae_dtype
 from tabard_server.engine.base.loading import Base
+from tabard_server.engine.networks.precision import component_dtype
 from tabard_server.engine.sampling.readback import Readback
 from tabard_server.engine.sampling.side_stream import SideStream
 from tabard_server.engine.sampling.tiles import Tiles
@@ -33,7 +33,7 @@ class LatentSpace:
         self._scale = float(base.vae.config.scaling_factor)
         # Half of the families' VAEs say none, and the others a number that may be zero.
         self._shift = float(base.vae.config.get("shift_factor") or 0.0)
-        self._vae_dtype = vae_dtype(base.vae.config, family=base.family, dtype=dtype)
+        self._vae_dtype = component_dtype("vae", base.vae.config, family=base.family, dtype=dtype)
         torch.nn.Module.to(self._vae, device=device, dtype=self._vae_dtype)
         self._vae.to(memory_format=torch.channels_last)
         self._tiles = Tiles(base.vae, native_pixels=base.native_pixels, factor=self._factor)

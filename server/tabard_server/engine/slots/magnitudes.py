@@ -31,7 +31,7 @@ class MagnitudeCache:
     def measure(
         self, packed: PackedLayer, *, key: LayerKey, layer: nn.Module, digest: str
     ) -> torch.Tensor:
-        """Return the three vectors of a layer in the dtype of its weight; see `measure`.
+        """Return the three vectors of a layer in the dtype of its tables; see `measure`.
 
         Args:
             packed: The layer's factors and magnitude, on the device of the weight.
@@ -50,7 +50,7 @@ class MagnitudeCache:
             if (key, axis) not in self._base:
                 self._base[key, axis] = squares(weight, axis=axis)
             found = measure(packed, weight=weight, base_square=self._base[key, axis])
-            known[key] = found.to(weight.dtype)
+            known[key] = found.to(getattr(layer, "slot_up", weight).dtype)
         return known[key]
 
 

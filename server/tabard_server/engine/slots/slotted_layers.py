@@ -46,13 +46,14 @@ class SlottedLinear(nn.Linear):
             return _multiply(self, x, fused).view(*input.shape[:-1], -1)
         worn = _worn_by(self)
         if worn is None:
-            return functional.linear(input, self.weight, self.bias)
+            return functional.linear(input, _base_weight(self, input), self.bias)
         x = input.reshape(worn.down.shape[0], -1, input.shape[-1])
         if worn.is_scaled:
-            base = _scaled(functional.linear(_scaled(x, worn.inputs), self.weight), worn.outputs)
+            base = functional.linear(_scaled(x, worn.inputs), _base_weight(self, x))
+            base = _scaled(base, worn.outputs)
             base = base if self.bias is None else base + self.bias
         else:
-            base = functional.linear(x, self.weight, self.bias)
+            base = functional.linear(x, _base_weight(self, x), self.bias)
         hidden = torch.bmm(x, worn.down.transpose(1, 2))
         return worn.add(base, hidden).view(*input.shape[:-1], -1)
 
@@ -79,7 +80,7 @@ class SlottedConv2d(nn.Conv2d):
             return found.view(batch, height, width, -1).permute(0, 3, 1, 2)
         worn = _worn_by(self)
         if worn is None:
-            return super().forward(input)
+            return self._conv_forward(input, self.weight, self.bias)
         if worn.is_scaled:
             x = _scaled_channels(input, worn.inputs)
             output = _scaled_channels(self._conv_forward(x, self.weight, None), worn.outputs)
@@ -104,7 +105,7 @@ class SlottedConv2d(nn.Conv2d):
         packed = None if self.slot_packed is None else self.slot_packed.find(self, input, bias=bias)
         if packed is not None:
             return convolve(self, input, packed, bias=bias)
-        found: torch.Tensor = super()._conv_forward(input, weight, bias)
+        found: torch.Tensor = super()._conv_forward(input, _base_weight(self, input), bias)
         return found
 
     def _down(self, input: torch.Tensor, down: torch.Tensor) -> torch.Tensor:
@@ -153,6 +154,8 @@ def add_slots(
     block: int = 0,
     packed: PackedWeights | None = None,
     has_tables: bool = False,
+    dtype: torch.dtype | None = None,
+    device: torch.device | None = None,
 ) -> SlottedLayer:
     """Turn a base layer into a slotted one, in place, without touching its weights.
 
@@ -167,6 +170,8 @@ def add_slots(
         packed: Where a convolution finds its weight packed; None: it never is.
         has_tables: Make the tables at once: for a compiled model, to which others would be a new
             graph.
+        dtype: Of the tables; None: that of the weight, which may be kept in fewer bits.
+        device: Where the tables lie; None: where the weight does, which may be elsewhere meanwhile.
     """
     weight = module.weight
     assert isinstance(weight, torch.Tensor)
@@ -174,7 +179,7 @@ def add_slots(
     module.__class__ = SlottedLinear if isinstance(module, nn.Linear) else SlottedConv2d
     assert isinstance(module, SlottedLinear | SlottedConv2d)
     for name, width in (("slot_down", inputs), ("slot_up", outputs)):
-        zeros = weight.new_zeros(()).expand(rank_rows, width)
+        zeros = weight.new_zeros((), dtype=dtype, device=device).expand(rank_rows, width)
         module.register_buffer(name, zeros, persistent=False)
     module.slot_binding = binding
     module.slot_block = block
@@ -240,13 +245,18 @@ def _multiply(layer: SlottedLayer, x: torch.Tensor, fused: Fused) -> torch.Tenso
     assert worn is not None
     return fused(
         x.contiguous(),
-        layer.weight.view(layer.weight.shape[0], -1),
+        _base_weight(layer, x).view(layer.weight.shape[0], -1),
         layer.bias,
         down=layer.slot_down,
         up=layer.slot_up,
         index=worn.index,
         strength=_of_block(worn.weight, layer, dimensions=3),
     )
+
+
+def _base_weight(layer: SlottedLayer, x: torch.Tensor) -> torch.Tensor:
+    """Return a layer's weight in the dtype of what it reads; one kept in eight bits is cast."""
+    return layer.weight if layer.weight.dtype == x.dtype else layer.weight.to(x.dtype)
 
 
 def _is_among(layer: SlottedLayer, layers: AbstractSet[int] | None) -> bool:

@@ -123,7 +123,9 @@ class Conditioner:
         joined = torch.cat(hidden, dim=-1) if hidden else None
         if self._t5 is not None and whole is not None:
             with wearing(self._t5.component, len(encoded)):
-                text = self._with_t5(joined, self._t5.encode(whole))
+                # A T5 may be served in another dtype than what reads it.
+                own = self._t5.encode(whole).to(self._clip_parts[0].model.dtype)
+            text = self._with_t5(joined, own)
         else:
             assert joined is not None, "somebody writes the text"
             text = self._without_t5(joined)

@@ -14,7 +14,7 @@ import pytest
 from tabard_server.engine.base.loading import load_base
 from tabard_server.engine.base.place import DEMO_BASE
 from tabard_server.engine_port.errors import BaseNotLoadable
-from tests.server.engine.base.damaged_bases import (
+from tests.server.engine.base.files.damaged_bases import (
     Damage,
     are_same,
     damages_of,

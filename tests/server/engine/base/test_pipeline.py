@@ -11,8 +11,9 @@ from diffusers import DDIMScheduler, StableDiffusionPipeline
 from safetensors.torch import load_file, save_file
 
 from tabard_server.engine.base.loading import load_base
-from tabard_server.engine.base.pipeline import Opened, config_folder, open_pipeline
+from tabard_server.engine.base.pipeline import Opened, open_pipeline
 from tabard_server.engine.base.schedules.schedule import Asked
+from tabard_server.engine.base.single_file import config_folder
 from tabard_server.engine_port.errors import BaseNotLoadable
 from tests.bases import load_pipeline, make_tiny_base
 from tests.server.engine.base.changed_folders import FAMILIES, change_config, copy_folder, drop_one

@@ -11,7 +11,8 @@ from tabard_server.engine_port.errors import BaseNotLoadable
 
 def _fill(tensors: dict[str, torch.Tensor], *, dtype: torch.dtype = torch.float32) -> nn.Linear:
     model = nn.Linear(2, 3, device="meta")
-    fill(model, tensors, component="unet", source="x", dtype=dtype)
+    kept = {"weight": dtype, "bias": dtype}
+    fill(model, tensors, component="unet", source="x", kept=kept)
     return model
 
 

@@ -257,3 +257,19 @@ def test_machine_says_what_is_free(base: Base) -> None:
     free = free_bytes(CPU, base=base)
 
     assert free is None or free > _plan(base).base
+
+
+def test_texts_move_from_a_device_alone(base: Base) -> None:
+    """Where the least does not fit they lie in host memory, but on a CPU they are there already."""
+    least: dict[str, object] = {"rows_per_step_max": 1, "can_merge": False}
+    cuda = torch.device("cuda")
+    whole = _plan(base, device=cuda, **least)
+    texts = sum(one.numel() for part in base.text_parts for one in part.model.parameters()) * 4
+
+    found = _plan(base, device=cuda, free_bytes=whole.total - whole.beside - 1, **least)
+    on_cpu = _plan(base, free_bytes=_plan(base, **least).total - 1, **least)
+
+    assert whole.shelved == 0
+    assert found.fits and found.base + found.shelved == whole.base
+    assert texts <= found.shelved < texts + 4096
+    assert not on_cpu.fits and on_cpu.shelved == 0

@@ -64,7 +64,7 @@ def open_tensor_file(path: Path) -> TensorFile:
             if (count := len(opened.keys())) > TENSORS_MAX:
                 raise BaseNotLoadable(
                     f"{path} holds {count} tensors, and at most {TENSORS_MAX} are read",
-                    hint="give the checkpoint of a model of the sd1, sd2 or sdxl family",
+                    hint="give the checkpoint of a model of a family that is served",
                 )
             tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118 - no mapping
             return TensorFile(tensors=tensors, metadata=dict(opened.metadata() or {}))

@@ -17,9 +17,11 @@ from tabard_server.engine.base.files.checkpoint_keys import (
     VAE,
     clip_places,
     open_clip_places,
+    transformer_places,
     unet_places,
     vae_places,
 )
+from tests.golden.full_size import transformers
 from tests.golden.full_size.models import FAMILIES, build, recipe
 
 
@@ -88,8 +90,8 @@ def test_open_clip_lies_where_diffusers_finds_it(family: str) -> None:
     plain = {name.removeprefix("text_model."): value for name, value in converted.items()}
     for name, place in places.items():
         (key,) = place.keys
-        if place.third is not None and key.endswith("bias"):
-            assert float(plain[name][0]) == place.third * width, name
+        if place.spans and key.endswith("bias"):
+            assert (float(plain[name][0]), place.rows) == (place.spans[0][0], 3 * width), name
         else:
             assert float(plain[name].flatten()[0]) == numbers[key], name
 
@@ -109,3 +111,23 @@ def _at_least_conv(checkpoint: dict[str, torch.Tensor]) -> dict[str, torch.Tenso
         key: tensor.reshape(1, 1, 1, 1) if ".attn_1." in key and key.endswith("weight") else tensor
         for key, tensor in checkpoint.items()
     }
+
+
+@pytest.mark.parametrize("model", transformers.MODELS)
+def test_transformer_lies_where_diffusers_finds_it(model: str) -> None:
+    """Every weight at full size: its key, and of which rows it is."""
+    transformer = transformers.build(model)["transformer"]
+    pieces = transformers.original_pieces(model, transformer=transformer)
+
+    family = transformers.family_of(model)
+    places = transformer_places(transformer, family=family, prefix="p.")
+
+    assert places.keys() == transformer.state_dict().keys()
+    places.pop("pos_embed.pos_embed", None)
+    for name, place in places.items():
+        module, _, kind = name.rpartition(".")
+        original, spans = pieces[module]
+        theirs = "scale" if original.endswith(("query_norm", "key_norm")) else kind
+        assert place.keys == (f"p.{original}.{theirs}",), name
+        whole = ((0, place.rows),)
+        assert [list(span) for span in place.spans or whole] == spans, name

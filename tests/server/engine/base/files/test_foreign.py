@@ -21,9 +21,13 @@ BASE = ("model.diffusion_model.input_blocks.0.0.weight", "cond_stage_model.trans
         ("image_proj.proj.weight", "an IP-Adapter"),
         ("adapter.body.0.resnets.0.block1.weight", "a T2I-Adapter"),
         ("down_blocks.0.motion_modules.0.proj_in.weight", "a motion module"),
-        ("double_blocks.0.img_attn.proj.weight", "a Flux model"),
-        ("model.diffusion_model.double_blocks.0.img_attn.proj.weight", "a Flux model"),
-        ("model.diffusion_model.joint_blocks.0.x_block.mlp.fc1.weight", "an SD3 model"),
+        ("double_blocks.0.img_attn.proj.weight", "a part of a transformer"),
+        ("model.diffusion_model.joint_blocks.0.x_block.mlp.fc1.weight", "a part of a transformer"),
+        ("controlnet_blocks.0.weight", "a ControlNet"),
+        ("model.diffusion_model.distilled_guidance_layer.in_proj.weight", "a Chroma model"),
+        ("double_stream_modulation_img.lin.weight", "a Flux.2 model"),
+        ("txt_in.individual_token_refiner.blocks.0.norm1.weight", "a HunyuanVideo model"),
+        ("transformer_blocks.0.attn.to_q.weight", "one component alone"),
         ("transformer_blocks.0.img_mod.1.weight", "a Qwen-Image model"),
         ("blocks.0.self_attn.q.weight", "a Wan model"),
         ("model.diffusion_model.blocks.0.cross_attn.k.weight", "a Wan model"),
@@ -70,3 +74,20 @@ def test_base_is_not_foreign() -> None:
 
     with pytest.raises(BaseNotLoadable, match="EDM"):
         refuse_foreign([*BASE, "edm_vpred.sigma_min"], source="x")
+
+
+@pytest.mark.parametrize("prefix", ["", "model.diffusion_model."])
+def test_transformers_are_not_foreign(prefix: str) -> None:
+    """Those of SD3 and Flux are bases; one whose blocks are called as Flux's is not."""
+    flux = f"{prefix}double_blocks.0.img_attn.qkv.weight"
+    refuse_foreign([f"{prefix}joint_blocks.0.x_block.attn.qkv.weight", "pos_embed"], source="x")
+    refuse_foreign([flux, f"{prefix}img_in.weight"], source="x")
+
+    with pytest.raises(BaseNotLoadable, match="Chroma"):
+        refuse_foreign([flux, f"{prefix}distilled_guidance_layer.norms.0.scale"], source="x")
+
+
+def test_adapter_of_flux_is_an_adapter() -> None:
+    """By names of the same layers."""
+    with pytest.raises(BaseNotLoadable, match="an adapter"):
+        refuse_foreign(["diffusion_model.double_blocks.0.img_attn.qkv.lora_A.weight"], source="x")

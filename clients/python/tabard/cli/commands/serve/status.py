@@ -123,6 +123,8 @@ def _memory(found: ServerStatus) -> dict[str, str]:
         f"{size(plan.gathered_bytes)}, texts {size(plan.text_bytes)}, "
         f"activations {size(plan.activation_bytes)}"
     )
+    if plan.shelved_bytes:
+        parts += f"; text encoders in host memory {size(plan.shelved_bytes)}"
     free = f" of {size(plan.free_bytes)}" if plan.free_bytes else ""
     copy = "a merged copy" if plan.merged_bytes else "no merged copy"
     chosen = f" (chosen: {', '.join(plan.chosen)})" if plan.chosen else ""

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 
 from tabard_registry import BaseProfile
-from tabard_server.engine.base.families import vae_dtype
 from tabard_server.engine.base.loading import Base
 from tabard_server.engine.base.profile import fingerprint_of
+from tabard_server.engine.networks.precision import Precision, kept_dtypes
 
 
 class ResidentWeights:
@@ -24,22 +24,21 @@ class ResidentWeights:
         loaded: Component to fingerprint of what was loaded, rounded as it is kept.
     """
 
-    def __init__(self, base: Base, *, profile: BaseProfile, dtype: torch.dtype) -> None:
+    def __init__(self, base: Base, *, profile: BaseProfile, precision: Precision) -> None:
         """Note what is loaded.
 
         Args:
             base: Still in float32 on the CPU.
             profile: Its profile.
-            dtype: In which it will be kept; the VAE may need a wider one.
+            precision: In which it will be kept; a component may need a wider one.
         """
         self._base = base
         self._device = torch.device("cpu")
         self._kept: dict[str, dict[str, torch.Tensor]] = {}
-        wide = vae_dtype(base.vae.config, family=base.family, dtype=dtype)
         self.loaded = {
             component: _rounded(
                 model.state_dict(),
-                dtype=wide if component == "vae" else dtype,
+                kept=kept_dtypes(component, model, family=base.family, precision=precision),
                 exact=profile.fingerprints[component],
             )
             for component, model in base.models.items()
@@ -66,15 +65,17 @@ class ResidentWeights:
             }
 
 
-def _rounded(tensors: Mapping[str, torch.Tensor], *, dtype: torch.dtype, exact: str) -> str:
-    """Return the fingerprint of weights in a dtype; the exact one where nothing is rounded.
+def _rounded(
+    tensors: Mapping[str, torch.Tensor], *, kept: Mapping[str, torch.dtype], exact: str
+) -> str:
+    """Return the fingerprint of weights in their dtypes; the exact one where nothing is rounded.
 
     Most files are as narrow as what is kept of them, and comparing is quicker than hashing.
     """
     floating = {name: one for name, one in tensors.items() if one.is_floating_point()}
-    if all(torch.equal(one.to(dtype).float(), one) for one in floating.values()):
+    if all(torch.equal(one.to(kept[name]).float(), one) for name, one in floating.items()):
         return exact
-    return fingerprint_of({name: one.to(dtype) for name, one in floating.items()})
+    return fingerprint_of({name: one.to(kept[name]) for name, one in floating.items()})
 
 
 def _beside_the_steps(device: torch.device) -> AbstractContextManager[object]:
