@@ -90,14 +90,12 @@ class Engine:
         """
         self.profile: BaseProfile = read_profile(base)
         self.source, self.plan = base.source, plan
-        self._base = base
-        self._device, self._dtype = device, dtype
+        self._base, self._device, self._dtype = base, device, dtype
         precision = Precision(dtype, base.precision.storage)
         self._weights = ResidentWeights(base, profile=self.profile, precision=precision)
         self._space = LatentSpace(base, device=device, dtype=dtype)
         self._shelf, network = new_shelf(device), base.network
-        has_shelf = plan is not None and plan.shelved > 0
-        settle(base, device=device, precision=precision, shelf=self._shelf, is_shelved=has_shelf)
+        settle(base, plan=plan, device=device, precision=precision, shelf=self._shelf)
         self._weights.note_kept(device=device)
         self._bindings = {component: Binding() for component in base.adaptable}
         self._blocks = Blocks(self.profile.modules[network.component])
@@ -116,8 +114,7 @@ class Engine:
         self._samplers = SamplerPrototypes(
             base.scheduler_config, has_linear_sigmas=base.has_linear_sigmas
         )
-        self._noise = NoiseAhead()
-        self._stopwatch = Stopwatch(device)
+        self._noise, self._stopwatch = NoiseAhead(), Stopwatch(device)
         models = {part.component: part.model for part in base.text_parts}
         new_copy = partial(MergedWeights, device=device, bytes_max=None, dtype=dtype)
         self._text = RowTextEncoder(

@@ -137,16 +137,7 @@ def open_pipeline(
     remarks = (*judged, *remarks, *stored.remarks, *beside)
     narrow = torch.bfloat16 if kind.is_flow else torch.float16
     precision = Precision(dtype or narrow, storage)
-    for stage, (component, model) in zip(_stages(models), models.items(), strict=True):
-        tell(stage)
-        fill(
-            model,
-            stored.components[component],
-            component=component,
-            source=stored.source,
-            kept=kept_dtypes(component, model, family=family, precision=precision),
-        )
-        model.eval().requires_grad_(False)
+    _fill(models, stored=stored, family=family, precision=precision, tell=tell)
     tokenizers = {
         (name := kind.tokenizer_of(component)): read_tokenizer(
             configs / name, encoder=models[component]
@@ -167,6 +158,27 @@ def open_pipeline(
         precision=precision,
         remarks=(*remarks, *size),
     )
+
+
+def _fill(
+    models: Mapping[str, Any],
+    *,
+    stored: StoredModel,
+    family: str,
+    precision: Precision,
+    tell: Tell,
+) -> None:
+    """Give every model its weights, and tell of each."""
+    for stage, (component, model) in zip(_stages(models), models.items(), strict=True):
+        tell(stage)
+        fill(
+            model,
+            stored.components[component],
+            component=component,
+            source=stored.source,
+            kept=kept_dtypes(component, model, family=family, precision=precision),
+        )
+        model.eval().requires_grad_(False)
 
 
 def _stages(models: Mapping[str, Any]) -> Iterator[Stage]:

@@ -15,26 +15,27 @@ from tabard_server.engine.networks.precision import (
     component_dtype,
     stored_weights,
 )
+from tabard_server.engine_port.memory import MemoryPlan
 
 
 def settle(
     base: Base,
     *,
+    plan: MemoryPlan | None,
     device: torch.device,
     precision: Precision,
     shelf: TextShelf,
-    is_shelved: bool = False,
 ) -> None:
     """Move everything that adapters may change.
 
     Args:
         base: Its components are in float32 on the CPU.
+        plan: Says whether text encoders lie on the shelf between uses; None: they do not.
         device: Where they shall lie.
         precision: What the base is served in.
-        shelf: Takes the text encoders, if they are shelved.
-        is_shelved: Whether they lie there between uses.
+        shelf: Takes them, if they do.
     """
-    network = base.network
+    network, is_shelved = base.network, plan is not None and plan.shelved > 0
     # The text encoders come first, one by one: where room is short, they are gone before the rest.
     for component in reversed(base.adaptable):
         model = base.models[component]

@@ -31,6 +31,7 @@ def test_shelved_texts_draw_the_same(
         (row,) = one.open_rows([spec])
         assert isinstance(row, Row), row
         rows.append(row)
+        one.close_row(row)
 
     assert shelved._shelf.components.keys() == {"text_encoder"}
     assert torch.equal(rows[0].conditioning.text, rows[1].conditioning.text)
