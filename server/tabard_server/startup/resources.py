@@ -76,7 +76,7 @@ def load_resources(settings: Settings, metrics: Metrics) -> Resources:
     registry = open_registry(settings, metrics=metrics)
     tell(Stage(name="importing the model libraries"))
     with garbage_kept():
-        import_libraries(compiles=settings.compiled)
+        import_libraries(compiles=settings.compiled is True)
         from tabard_server.adapters.loader import ReleaseLoader  # noqa: PLC0415 - torch comes late
         from tabard_server.engine.base.schedules.schedule import Asked  # noqa: PLC0415 - likewise
         from tabard_server.engine.load_engine import (  # noqa: PLC0415 - likewise

@@ -221,23 +221,22 @@ def test_swaps_never_recompile_the_unet(captured: Engine) -> None:
     """Random swaps of a whole UNet, merged steps among them, run the graphs of the first few."""
     dice = random.Random(2)
     adapters = [_random_lora(captured, seed=n, rank=2 + n) for n in range(12)]
-    rows = captured.open_rows([_spec(steps=50, seed=n) for n in range(2)])
-    assert all(isinstance(row, Row) for row in rows)
 
     def swap(*, is_merged: bool) -> None:
-        worn = dice.choice(adapters) if is_merged else None
-        for row in (row for row in rows if isinstance(row, Row)):
-            for slot in row.slots:
-                captured.slots.release(slot)
-            stack = ((worn or dice.choice(adapters), dice.uniform(-1, 1)),)
-            object.__setattr__(row, "spec", _spec(*stack, steps=50))
-            row.course.steps_done = 0
-            row.slots = [] if is_merged else captured.slots.acquire([stack[0][0]])
+        one = dice.choice(adapters)
+        worn = [one] * 2 if is_merged else dice.sample(adapters, 2)
+        weights = [dice.uniform(-1, 1)] * 2 if is_merged else [dice.uniform(-1, 1) for _ in worn]
+        specs = [
+            _spec((adapter, weight), seed=seed)
+            for seed, (adapter, weight) in enumerate(zip(worn, weights, strict=True))
+        ]
+        opened = captured.open_rows(specs)
+        rows = [row for row in opened if isinstance(row, Row)]
+        assert len(rows) == len(specs), opened
+        captured.step(rows, is_merged=is_merged)
+        for row in rows:
+            captured.close_row(row)
         captured.slots.evict_idle()
-        if is_merged:
-            for row in rows:
-                object.__setattr__(row, "spec", rows[0].spec)  # type: ignore[union-attr]
-        captured.step([row for row in rows if isinstance(row, Row)], is_merged=is_merged)
 
     for is_merged in (False, True, False, True):
         swap(is_merged=is_merged)

@@ -167,6 +167,10 @@ def _of_policies() -> dict[str, Bound]:
     }
 
 
+_SKIPPED_MAX = 256
+"""Layers of a network that a request may name: no base has more."""
+
+
 def _of_steps(limits: Limits) -> dict[str, Bound]:
     timesteps = Bound(
         bytes_max=0,
@@ -176,7 +180,13 @@ def _of_steps(limits: Limits) -> dict[str, Bound]:
     )
     # One sigma more than steps: where the last one ends.
     sigmas = replace(timesteps, count_max=limits.steps_max + 1)
-    return {"timesteps": timesteps, "sigmas": sigmas}
+    skipped = Bound(
+        bytes_max=0,
+        count_max=_SKIPPED_MAX,
+        count_reason="SKIP_LAYERS_OUT_OF_RANGE",
+        count_hint="name each layer once",
+    )
+    return {"timesteps": timesteps, "sigmas": sigmas, "skip_guidance_layers": skipped}
 
 
 def _of_controls() -> dict[str, Bound]:

@@ -13,10 +13,12 @@ import pytest
 import torch
 
 from tabard_server.engine.base.loading import Base, TextPart, load_base
+from tabard_server.engine.base.text_layout import CLIP, CLIP_JOINED
 from tabard_server.engine.load_engine import EngineSettings, load_engine
 from tabard_server.engine.measures import memory_plan
 from tabard_server.engine.measures.dry_run import run_dry, walk_through
 from tabard_server.engine.measures.memory_plan import SEEN_TO_ALIVE, free_bytes, plan_memory
+from tabard_server.engine.networks.unet import UNet
 from tabard_server.engine.slots.packed_weights import packable_bytes
 from tabard_server.engine_port.errors import MemoryTooSmall
 from tabard_server.engine_port.memory import MEBIBYTE, MemoryPlan
@@ -65,11 +67,12 @@ def _full_size(family: str) -> Base:
         text_parts=tuple(
             TextPart(component=name, model=model, tokenizer=None) for name, model in texts
         ),
-        unet=models["unet"],
+        network=UNet(models["unet"]),
         vae=vae,
         scheduler_config={},
         latent_factor=8,
         is_empty_zero=False,
+        text_layout=CLIP_JOINED if len(texts) > 1 else CLIP,
     )
 
 
