@@ -22,7 +22,7 @@ POINTS_MAX = 64
 """Most points of one curve, and most blocks that are named."""
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
-_BLOCK = re.compile(r"(?:IN|OUT)[0-9]{0,2}|MID|M00|BASE", re.ASCII | re.IGNORECASE)
+_BLOCK = re.compile(r"(?:IN|OUT|D|S)[0-9]{0,2}|MID|M00|BASE", re.ASCII | re.IGNORECASE)
 _SHOWN = 40
 _HINT = (
     "write ref:weight, ref:te:unet, or names behind the ref, as te=0.5, unet=0.8, "

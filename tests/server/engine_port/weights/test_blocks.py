@@ -111,3 +111,23 @@ def test_a_side_is_all_its_blocks(layers: dict[str, list[str]]) -> None:
     blocks = Blocks(layers["sdxl"])
 
     assert (*blocks.meant("IN"), "MID", *blocks.meant("OUT")) == blocks.names
+
+
+def test_transformers_have_double_and_single_blocks() -> None:
+    """Every layer of a block lies in it, and what stands outside in none; both lists are one."""
+    names = [
+        "x_embedder",
+        *(f"transformer_blocks.{n}.attn.to_q" for n in range(12)),
+        "transformer_blocks.3.norm1.linear",
+        *(f"single_transformer_blocks.{n}.proj_mlp" for n in range(2)),
+        "proj_out",
+    ]
+    blocks = Blocks(names)
+
+    double, single = tuple(f"D{n:02}" for n in range(12)), ("S00", "S01")
+    assert blocks.names == (*double, *single)
+    assert blocks.lists == (("BASE", *blocks.names),) * 2
+    assert blocks.index_of("transformer_blocks.3.norm1.linear.weight") == 3
+    assert blocks.index_of("single_transformer_blocks.1.proj_mlp") == 13
+    assert blocks.index_of("x_embedder") == blocks.index_of("proj_out") == len(blocks.names)
+    assert (blocks.meant("d3"), blocks.meant("S"), blocks.meant("S02")) == (("D03",), single, ())
