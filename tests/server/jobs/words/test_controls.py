@@ -52,7 +52,7 @@ CURVE = (Point(0.5, 0.0), Point(1.0, 0.6))
         ("acme/ink:in4=0.5:MID=0:OUT=2", "acme/ink", None,
          {"blocks": (("IN4", 0.5), ("MID", 0.0), ("OUT", 2.0))}),
         ("acme/ink:d3=0.5:S=0:D07=1", "acme/ink", None,
-         {"blocks": (("d3", 0.5), ("S", 0.0), ("D07", 1.0))}),
+         {"blocks": (("D3", 0.5), ("S", 0.0), ("D07", 1.0))}),
         ("acme/ink:1:1:lbw=1,0,0.5", "acme/ink", 1.0,
          {"unet": constant(1.0), "block_weights": (1.0, 0.0, 0.5)}),
     ],
