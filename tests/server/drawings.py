@@ -36,7 +36,13 @@ def picture_of(pixels: Pixels, *, mask: Pixels | None = None) -> Picture:
 
 def bounds_of(family: str = "sd1", **limits: Any) -> Bounds:
     """Return the bounds of a small base."""
-    facts = replace(BASE_FACTS, native_height=48, pixel_multiple=16, clip_skip_max=3)
+    facts = replace(
+        BASE_FACTS,
+        native_height=48,
+        pixel_multiple=16,
+        clip_skip_max=3,
+        takes_sizes=family == "sdxl",
+    )
     bounds = Limits(**limits)
     sizes = Sizes(facts=facts, limits=bounds)
     return Bounds(family=family, facts=facts, sizes=sizes, limits=bounds, defaults=Defaults())

@@ -77,7 +77,7 @@ def test_folder_without_index_is_named(
 @pytest.mark.parametrize(
     ("index", "says"),
     [
-        ({"_class_name": "StableDiffusion3Pipeline"}, "StableDiffusion3Pipeline"),
+        ({"_class_name": "PixArtSigmaPipeline"}, "PixArtSigmaPipeline"),
         ({"_class_name": None}, "None"),
         ({"text_encoder": [None, None]}, "nothing for its text_encoder"),
         ({"unet": "UNet2DConditionModel"}, "nothing for its unet"),

@@ -266,8 +266,10 @@ def test_old_configurations_are_corrected(
 
     for name in ("steps_offset", "clip_sample"):
         assert ours.scheduler_config[name] == theirs.scheduler.config[name]
-    assert ours.unet.config.sample_size == theirs.unet.config.sample_size
-    assert ours.unet.config.sample_size == (64 if unet.get("_diffusers_version") == OLD else 16)
+    assert ours.network.module.config.sample_size == theirs.unet.config.sample_size
+    assert ours.network.module.config.sample_size == (
+        64 if unet.get("_diffusers_version") == OLD else 16
+    )
 
 
 def test_unet_of_no_version_is_refused(tiny_base: Path, tmp_path: Path) -> None:
