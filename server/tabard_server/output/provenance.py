@@ -127,7 +127,7 @@ def write_parameters(
     facts = {
         "Steps": str(drawing.steps),
         "Sampler": origin.sampler_titles.get(drawing.sampler, drawing.sampler),
-        "CFG scale": f"{drawing.guidance_scale:g}",
+        **_guidance_facts(drawing),
         "Seed": str(job.seeds[index]),
         "Size": f"{drawing.width}x{drawing.height}",
         "Model hash": origin.base_fingerprint.removeprefix("sha256:")[:10],
@@ -200,6 +200,8 @@ def _describe_drawing(drawing: Drawing) -> dict[str, Any]:
         "width": drawing.width,
         "height": drawing.height,
     }
+    if drawing.guidance != "classifier_free":
+        told["guidance"] = drawing.guidance
     told |= _describe_walk(drawing.walk)
     if drawing.clip_skip:
         told["clip_skip"] = drawing.clip_skip
@@ -301,6 +303,14 @@ def _optional_facts(drawing: Drawing) -> dict[str, str]:
     if drawing.target_size is not None:
         facts["Target size"] = "{}x{}".format(*drawing.target_size)
     return facts
+
+
+def _guidance_facts(drawing: Drawing) -> dict[str, str]:
+    """Say how it is guided; what a network reads has the name that Forge gives it."""
+    scale = f"{drawing.guidance_scale:g}"
+    if drawing.guidance == "distilled":
+        return {"CFG scale": "1", "Distilled CFG Scale": scale}
+    return {"CFG scale": scale}
 
 
 def _region_fact(region: Region) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tabard_server.engine_port.drawing import Drawing
+from tabard_server.engine_port.drawing import Drawing, SkippedLayers
 from tabard_server.engine_port.prompt_style import PromptStyle
 from tabard_server.engine_port.regions import Region
 from tabard_server.engine_port.walk import Walk
@@ -140,6 +140,8 @@ CHANGES: dict[str, dict[str, Any]] = {
     "negative_prompt": {"negative_prompt": "blur"},
     "steps": {"steps": 9},
     "guidance_scale": {"guidance_scale": 2.5},
+    "guidance": {"guidance": "distilled"},
+    "skipped": {"skipped": SkippedLayers(layers=(7, 8, 9))},
     "width": {"width": 128},
     "height": {"height": 128},
     "sampler": {"sampler": "euler"},

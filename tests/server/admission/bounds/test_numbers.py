@@ -65,6 +65,7 @@ def test_all_that_was_asked_for_is_drawn() -> None:
 
     drawing = draw(bounds_of("sdxl"), picture=picture, **said)
 
+    said |= {"guidance": "classifier_free", "skipped": None}
     silent = {"prompt", "sampler", "walk", "style", "picture", "regions"}
     names = {field.name for field in fields(Drawing)} - silent
     assert {name: getattr(drawing, name) for name in names} == {name: said[name] for name in names}
