@@ -34,7 +34,7 @@ from tabard_server.settings_sources import load_settings, setting_names
             "write auto or float16 or bfloat16 or float32 or float64; did you mean float16?",
         ),
         ("log_level", "warn", "write debug or info or warning or error; did you mean warning?"),
-        ("base_family", "sd15", "write sd1 or sd2 or sdxl; did you mean sd1?"),
+        ("base_family", "sd15", "write sd1 or sd2 or sdxl or sd3 or flux; did you mean sd1?"),
         ("defaults.prompt_syntax", "comfy", "write plain or a1111"),
     ],
 )

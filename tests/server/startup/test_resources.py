@@ -244,6 +244,7 @@ def test_plan_is_told_at_start(caplog: pytest.LogCaptureFixture) -> None:
             "level": "info",
             "rows_per_step": 3,
             "merged_copy": False,
+            "texts_in_host_memory": False,
             "chosen": "limits.rows_per_step_max,merged_copy",
             "mebibytes": 2,
             "mebibytes_free": 5,

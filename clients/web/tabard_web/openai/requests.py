@@ -36,6 +36,10 @@ _OWN = (
     "prompt_syntax",
     "prompt_windows_max",
     "token_match",
+    "skip_guidance_layers",
+    "skip_layer_guidance_scale",
+    "skip_layer_guidance_start",
+    "skip_layer_guidance_stop",
     "auto_trigger",
     "decline_canary",
     "canary_key",
@@ -79,6 +83,10 @@ class GenerationRequest(BaseModel):
         prompt_syntax: `plain` or `a1111`.
         prompt_windows_max: How many windows of the text encoder a prompt may fill.
         token_match: Where the words of embeddings count: `whole` or `anywhere`.
+        skip_guidance_layers: SD3.5: guide away from what the network says without these layers.
+        skip_layer_guidance_scale: How far away.
+        skip_layer_guidance_start: Share of the steps behind which that begins.
+        skip_layer_guidance_stop: Share of the steps before which it ends.
         auto_trigger: Put the trigger words of what is worn in front of the prompt.
         decline_canary: Be served what channels point to, and never the candidate of a canary.
         canary_key: The same key is served the same side of a canary.
@@ -117,6 +125,12 @@ class GenerationRequest(BaseModel):
     prompt_syntax: Literal["plain", "a1111", ""] = ""
     prompt_windows_max: Annotated[int | None, Field(ge=0)] = None
     token_match: Literal["whole", "anywhere", ""] = ""
+    skip_guidance_layers: Annotated[
+        tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Field(max_length=256)
+    ] = ()
+    skip_layer_guidance_scale: float | None = None
+    skip_layer_guidance_start: float | None = None
+    skip_layer_guidance_stop: float | None = None
     auto_trigger: bool | None = None
     decline_canary: bool | None = None
     canary_key: Text = ""

@@ -10,6 +10,7 @@ import torch
 from tabard_server.adapters.host_adapter import PackedLayer, lay_out
 from tabard_server.engine.compiled.graph import PassShape, UNetPass, gather_inputs, shape_of
 from tabard_server.engine.engine import Engine
+from tabard_server.engine.networks.network import Words
 from tabard_server.engine.slots.binding import COMPILED_RANK_BUCKETS, SlotStack, bind_rows
 from tabard_server.engine.slots.slotted_layers import make_tables
 from tabard_server.engine.slots.worn_rows import Binding, WornRows
@@ -81,7 +82,7 @@ def test_graph_gives_what_the_unet_gives(engine: Engine, axis: str, blocks: int)
     graph = UNetPass(engine._base.network.module, binding=binding, shape=kind, names=list(sizes))
     with torch.inference_mode():
         found = graph(*given)
-        expected = engine._denoiser._forward(worn, latents, timesteps, text, None)
+        expected = engine._denoiser._forward(worn, latents, timesteps, Words(text=text))
     binding.clear()
 
     assert [(tuple(one.shape), one.dtype) for one in given] == [*sizes.values()]

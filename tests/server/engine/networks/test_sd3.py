@@ -21,7 +21,7 @@ def network() -> SD3Transformer:
 def texts(**changes: Any) -> dict[str, Any]:
     """Configurations of its text encoders."""
     return {
-        "text_encoder": SimpleNamespace(model_type="clip", hidden_size=32, projection_dim=16),
+        "text_encoder": SimpleNamespace(model_type="clip", hidden_size=32, projection_dim=32),
         "text_encoder_2": SimpleNamespace(model_type="clip", hidden_size=48, projection_dim=24),
         "text_encoder_3": SimpleNamespace(model_type="t5", d_model=T5_WIDTH),
     } | changes
@@ -31,7 +31,7 @@ def test_facts_follow_from_its_configuration(network: SD3Transformer) -> None:
     """Channels, sizes, positions, text, and layers that may be left out."""
     assert (network.channels, network.native_side, network.patch) == (16, 16, 2)
     assert network.side_max == 48
-    assert (network.text_width, network.pooled_width) == (T5_WIDTH, 40)
+    assert (network.text_width, network.pooled_width) == (T5_WIDTH, 56)
     assert network.skippable_blocks == 3
 
 
@@ -58,12 +58,12 @@ def test_layers_are_left_out(network: SD3Transformer) -> None:
         ({}, ""),
         ({"text_encoder_3": SimpleNamespace(model_type="t5", d_model=64)}, "its T5 writes 64"),
         (
-            {"text_encoder": SimpleNamespace(model_type="clip", hidden_size=99, projection_dim=16)},
+            {"text_encoder": SimpleNamespace(model_type="clip", hidden_size=99, projection_dim=32)},
             "its CLIPs write 147",
         ),
         (
             {"text_encoder": SimpleNamespace(model_type="clip", hidden_size=32, projection_dim=8)},
-            "takes a summary 40 wide, its text encoders write 32",
+            "takes a summary 56 wide, its text encoders write 32",
         ),
     ],
 )

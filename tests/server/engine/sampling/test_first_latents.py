@@ -103,7 +103,7 @@ class Stage:
         config = self.network.config
         self.words = normal(1, WORDS, config.joint_attention_dim, seed=1)
         self.pooled = normal(1, config.pooled_projection_dim, seed=2)
-        base: Any = SimpleNamespace(vae=self.vae, latent_factor=4, family=family)
+        base: Any = SimpleNamespace(vae=self.vae, latent_factor=4, family=family, native_pixels=64)
         self.space = LatentSpace(base, device=torch.device("cpu"), dtype=torch.float64)
         settled = make_flow_scheduler(self.config, source="x").config
         self.samplers = SamplerPrototypes(settled, has_linear_sigmas=self.is_flux)

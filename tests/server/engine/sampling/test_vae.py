@@ -129,7 +129,7 @@ def test_shifted_latents_come_back() -> None:
         use_quant_conv=False,
         use_post_quant_conv=False,
     ).double()
-    flow: Any = SimpleNamespace(vae=vae, latent_factor=4, family="sd3")
+    flow: Any = SimpleNamespace(vae=vae, latent_factor=4, family="sd3", native_pixels=64)
     space = LatentSpace(flow, device=torch.device("cpu"), dtype=torch.float64)
     latents, pixels = noise(1, 16, 4, 6), noise(1, 3, 16, 24).clamp(-1, 1)
 

@@ -53,6 +53,10 @@ FULL = pb.GenerateRequest(
     without_progress=True,
     regions=[pb.Region(name="a")],
     base="012345678901",
+    skip_guidance_layers=[0],
+    skip_layer_guidance_scale=0.0,
+    skip_layer_guidance_start=0.0,
+    skip_layer_guidance_stop=0.0,
     again=pb.Again(seed=3, pins=[pb.Pin(ref="a/b", digest=DIGEST)], registry_seq=4),
 )
 
@@ -75,8 +79,9 @@ def test_every_field_is_read() -> None:
     """A request has as many fields as the message, but for what the call says."""
     # The drawing is a field of the request; deadline, caller, identity and trace are none of
     # the message, and neither are words that may lack. How an image is
-    # written are two; that it is detached, and what is told of it, are the door's own.
-    count = len(fields(JobSpec)) + len(fields(WantedDrawing)) - 6 + 3
+    # written are two; that it is detached, and what is told of it, are the door's own. Layers that
+    # are left out are four.
+    count = len(fields(JobSpec)) + len(fields(WantedDrawing)) - 6 + 6
     assert count == len(FULL.DESCRIPTOR.fields) == len(FULL.ListFields())
 
 

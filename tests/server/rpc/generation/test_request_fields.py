@@ -19,7 +19,7 @@ from tabard_server.engine_port.drawing import Drawing
 from tabard_server.engine_port.walk import Walk
 from tabard_server.limits import Limits
 from tabard_server.output.marking import COMPOSITE, TRAINED, XMP_CHUNK
-from tests.server.fakes import PROFILE, FakeEngine
+from tests.server.fakes import BASE_FACTS, PROFILE, FakeEngine
 from tests.server.harness import chunks_of, lora_file, provenance_of, serving
 from tests.server.output.made_pictures import encode, picture
 from tests.server.output.png_chunks import chunks_in_order
@@ -30,7 +30,8 @@ SQUARE = Image.new("RGB", (64, 64))
 
 def draw(folder: Path, *, profile: BaseProfile = PROFILE, **options: Any) -> tuple[Drawing, bytes]:
     """Draw one image through the SDK; return what the engine was asked for, and the PNG."""
-    engine = FakeEngine(profile=profile)
+    facts = replace(BASE_FACTS, takes_sizes=profile is SDXL)
+    engine = FakeEngine(profile=profile, facts=facts)
 
     async def walk() -> bytes:
         async with serving(folder, engine=engine) as server, AsyncClient(server.address) as client:
