@@ -18,6 +18,8 @@ from tabard_registry import check
 from tabard_registry.intake.dialects.module_names import kohya_modules
 from tabard_server.engine.base import profile as engine_profile
 from tabard_server.engine.base.loading import Base, TextPart
+from tabard_server.engine.base.text_layout import CLIP, CLIP_JOINED
+from tabard_server.engine.networks.unet import UNet
 from tests.golden.full_size.make_table import read_rows
 from tests.golden.full_size.models import FAMILIES, build, recipe
 from tests.golden.full_size.original import original_names
@@ -297,11 +299,12 @@ def _base(family: str) -> Base:
         text_parts=tuple(
             TextPart(component=name, model=model, tokenizer=None) for name, model in models.items()
         ),
-        unet=unet,
+        network=UNet(unet),
         vae=None,
         scheduler_config={},
         latent_factor=8,
         is_empty_zero=False,
+        text_layout=CLIP_JOINED if len(models) > 1 else CLIP,
     )
 
 
