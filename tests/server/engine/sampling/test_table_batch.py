@@ -9,6 +9,7 @@ import torch
 
 from tabard_server.engine.sampling import table_batch
 from tabard_server.engine.sampling.courses import StepCourse, TableCourse
+from tabard_server.engine.sampling.noise_ahead import NoiseAhead
 from tabard_server.engine.sampling.sampler_prototypes import SamplerPrototypes
 from tabard_server.engine.sampling.table_batch import TableBatch, apply_tables, sit_together
 from tabard_server.engine_port.samplers import SAMPLERS
@@ -24,6 +25,8 @@ from tests.server.engine.sampling.known_courses import (
 from tests.server.engine.sampling.launches import counting
 
 LAUNCHES_MAX = 8
+AHEAD = NoiseAhead()
+"""One thread draws for all, as in an engine: a generator is asked by nobody else meanwhile."""
 TABLED = sorted(name for name in SAMPLERS if not name.startswith("dpmpp_sde"))
 HALVES = torch.tensor([[0.25, 1.0], [0.75, 0.0]], dtype=torch.float64)
 SHARES = HALVES[:, None, None, :].expand(2, 1, *SHAPE[2:]).contiguous()
@@ -58,7 +61,7 @@ def _alone(samplers: SamplerPrototypes, number: int, wanted: dict[str, Any]) -> 
 
 def _step(courses: Sequence[TableCourse], *, seeds: Sequence[int]) -> TableBatch:
     """Take one step of courses, each of which hears what its seed says."""
-    batch = sit_together(courses)
+    batch = sit_together(courses, ahead=AHEAD)
     said = [said_to(course, seed=seed) for course, seed in zip(courses, seeds, strict=True)]
     batch.advance(torch.cat(said))
     return batch
@@ -158,7 +161,7 @@ def test_what_is_shown_and_told(samplers: SamplerPrototypes, steps: int) -> None
 def test_nan_stays_in_its_row(samplers: SamplerPrototypes, bad: int) -> None:
     """Whatever a model says of one row, its neighbours do not hear."""
     courses = _mix(samplers, MIX)
-    batch = sit_together(courses)
+    batch = sit_together(courses, ahead=AHEAD)
     said = torch.cat([said_to(course, seed=n) for n, course in enumerate(courses)])
     said[sum(course.samples for course in courses[:bad])] = float("nan")
 
