@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bases with a transformer against diffusers alone, in float64: every sampler in every stack."""
 
+import random
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from tabard_server.engine.row import Row
+from tabard_server.engine.slots.slotted_layers import make_tables
 from tabard_server.engine_port.drawing import SkippedLayers
 from tabard_server.engine_port.row_spec import RowSpec
 from tests.server.drawings import picture_of
@@ -23,6 +27,7 @@ pytestmark = pytest.mark.oracle
 
 TOLERANCE = 1e-9
 VISIBLE = 0.01
+SWAPS = 1_000
 STACKS: Mapping[str, Mapping[str, float]] = {
     "none": {},
     "lora": {"lora": 1.0},
@@ -130,3 +135,45 @@ def test_skipped_clip_layers_equal_diffusers(studio: TransformerStudio) -> None:
         assert studio.family == "flux"
         return
     _compare(studio, [({}, {"clip_skip": 1}), ({}, {"clip_skip": 2})])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_swaps_never_recompile_a_transformer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, family: str
+) -> None:
+    """Other stacks at other weights, merged steps among them, run the graphs of the first few."""
+    compile_, dice = torch.compile, random.Random(3)
+
+    def eager(function: Any, **options: Any) -> Any:
+        return compile_(function, **{**options, "backend": "eager", "mode": None})
+
+    monkeypatch.setattr(torch, "compile", eager)
+    torch._dynamo.reset()
+    studio = open_transformer_studio(tmp_path, family=family)
+    engine, denoiser = studio.engine, studio.engine._denoiser
+    for layer in engine.slots._layers.values():
+        make_tables(layer)
+    denoiser._is_captured, denoiser._run = True, denoiser._capture()
+
+    def swap(*, is_merged: bool) -> None:
+        worn = [dice.choice(["lora", "fused"])] * 2 if is_merged else ["lora", "fused"]
+        weights = [dice.uniform(-1, 1)] * 2 if is_merged else [dice.uniform(-1, 1) for _ in worn]
+        specs = [
+            studio.spec({name: weight}, seed=seed)
+            for seed, (name, weight) in enumerate(zip(worn, weights, strict=True))
+        ]
+        rows = [row for row in engine.open_rows(specs) if isinstance(row, Row)]
+        assert len(rows) == len(specs)
+        engine.step(rows, is_merged=is_merged)
+        for row in rows:
+            engine.close_row(row)
+        engine.slots.evict_idle()
+
+    for is_merged in (False, True, False, True, True, False):
+        swap(is_merged=is_merged)
+    with torch.compiler.set_stance("fail_on_recompile"):
+        for number in range(SWAPS):
+            swap(is_merged=number % 5 == 0)
+    torch._dynamo.reset()
+
+    assert engine.slots.loads > SWAPS
