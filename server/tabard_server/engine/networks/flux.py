@@ -11,8 +11,13 @@ from typing import Any
 import torch
 
 from tabard_server.engine.networks.joint_attention import attention_mask
-from tabard_server.engine.networks.network import Judged, Network, Words
-from tabard_server.engine.networks.parts import other_channels, other_summary, other_t5
+from tabard_server.engine.networks.network import Judged, Words
+from tabard_server.engine.networks.parts import (
+    Transformer,
+    other_channels,
+    other_summary,
+    other_t5,
+)
 from tabard_server.engine_port.base_facts import Guidance
 from tabard_server.engine_port.drawing import Drawing
 
@@ -23,17 +28,13 @@ _TIMESTEPS = 1000.0
 """The model multiplies the time, which runs from 0 to 1, by this."""
 
 
-class FluxTransformer(Network):
+class FluxTransformer(Transformer):
     """A transformer of Flux.1: `dev`, which is guided by a number, or `schnell`, which is not."""
 
-    component = "transformer"
     patch = _PATCH
     native_side = _NATIVE_SIDE
     side_max = None
     skippable_blocks = 0
-    is_convolutional = False
-    library_config = None
-    takes_sizes = False
 
     def __init__(self, module: Any) -> None:
         """Take the model."""
@@ -48,16 +49,6 @@ class FluxTransformer(Network):
     def guidance(self) -> Guidance:
         """Distilled into the model, or none."""
         return "distilled" if self.module.config.guidance_embeds else "none"
-
-    @property
-    def text_width(self) -> int:
-        """Width of the hidden states that it reads."""
-        return int(self.module.config.joint_attention_dim)
-
-    @property
-    def pooled_width(self) -> int:
-        """Width of the summary."""
-        return int(self.module.config.pooled_projection_dim)
 
     @property
     def numbers(self) -> int:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the parts of a pipeline with a transformer belong together.
+"""What transformers have in common, and whether the parts of their pipelines belong together.
 
-In: a transformer, and configurations of the other parts. Out: what is wrong, in words; empty:
-nothing. Knows no weights.
+In: a transformer, and configurations of the other parts. Out: widths, and what is wrong, in words;
+empty: nothing. Knows no weights.
 """
 
 from collections.abc import Mapping
@@ -37,3 +37,22 @@ def other_summary(network: Network, width: int) -> str:
         f"its transformer takes a summary {network.pooled_width} wide, its text encoders write "
         f"{width}"
     )
+
+
+class Transformer(Network):
+    """A transformer that reads text and a summary, whose widths its configuration says."""
+
+    component = "transformer"
+    is_convolutional = False
+    library_config = None
+    takes_sizes = False
+
+    @property
+    def text_width(self) -> int:
+        """Width of the hidden states that it reads."""
+        return int(self.module.config.joint_attention_dim)
+
+    @property
+    def pooled_width(self) -> int:
+        """Width of the summary."""
+        return int(self.module.config.pooled_projection_dim)

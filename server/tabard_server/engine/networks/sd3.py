@@ -11,21 +11,22 @@ from typing import Any
 import torch
 
 from tabard_server.engine.networks.joint_attention import attention_mask, obey_masks
-from tabard_server.engine.networks.network import Judged, Network, Words, impossible_side
-from tabard_server.engine.networks.parts import other_channels, other_summary, other_t5
+from tabard_server.engine.networks.network import Judged, Words, impossible_side
+from tabard_server.engine.networks.parts import (
+    Transformer,
+    other_channels,
+    other_summary,
+    other_t5,
+)
 from tabard_server.engine_port.base_facts import Guidance
 from tabard_server.engine_port.drawing import Drawing
 
 
-class SD3Transformer(Network):
+class SD3Transformer(Transformer):
     """A transformer of Stable Diffusion 3."""
 
-    component = "transformer"
     guidance: Guidance = "classifier_free"
     numbers = 0
-    is_convolutional = False
-    library_config = None
-    takes_sizes = False
 
     def __init__(self, module: Any) -> None:
         """Take the model, whose attention learns to pass over words that are nobody's."""
@@ -51,16 +52,6 @@ class SD3Transformer(Network):
     def side_max(self) -> int | None:
         """Latents along one side of its table of positions."""
         return int(self.module.config.pos_embed_max_size) * self.patch
-
-    @property
-    def text_width(self) -> int:
-        """Width of the hidden states that it reads."""
-        return int(self.module.config.joint_attention_dim)
-
-    @property
-    def pooled_width(self) -> int:
-        """Width of the joined summaries."""
-        return int(self.module.config.pooled_projection_dim)
 
     @property
     def skippable_blocks(self) -> int:

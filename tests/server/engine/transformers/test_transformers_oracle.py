@@ -111,11 +111,9 @@ def test_redrawn_picture_equals_diffusers(
     _compare(studio, [(STACKS["fused"], changes), ({}, changes | {"steps": 7, "seed": 8})])
 
 
+@pytest.mark.parametrize("studio", ["sd3"], indirect=True)
 def test_skipped_layers_equal_diffusers(studio: TransformerStudio) -> None:
     """Rows that leave out the same layers, others and none, in one batch."""
-    if not studio.engine.facts.skippable_blocks:
-        assert studio.family == "flux"
-        return
     skipped = [
         SkippedLayers(layers=(1,), start=0.01, stop=0.6),
         SkippedLayers(layers=(0, 2), scale=1.5, start=0.3, stop=1.0),
@@ -129,11 +127,9 @@ def test_skipped_layers_equal_diffusers(studio: TransformerStudio) -> None:
     _compare(studio, rows)
 
 
+@pytest.mark.parametrize("studio", ["sd3"], indirect=True)
 def test_skipped_clip_layers_equal_diffusers(studio: TransformerStudio) -> None:
     """The prompt may leave out last layers of the CLIPs, where the network reads them."""
-    if not studio.engine.facts.clip_skip_max:
-        assert studio.family == "flux"
-        return
     _compare(studio, [({}, {"clip_skip": 1}), ({}, {"clip_skip": 2})])
 
 
