@@ -169,8 +169,6 @@ proto-promise: $(PROTO_STAMP) ## promise the API as it is now; a change that bre
 
 clean: ## remove the virtual environments, caches and outputs
 	rm -rf .venv .venv-demo .venv-proto .venv-ray .venv-site .venv-deploy .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	rm -rf build dist tabard-demo .long
-	rm -rf .venv .venv-demo .venv-proto .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	rm -rf build dist tabard-demo .long .gpu
 	rm -rf $(PAGE_TOOLS)/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

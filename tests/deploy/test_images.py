@@ -10,7 +10,11 @@ from tabard_server.engine.compiled.builder import COMPILERS
 from tabard_server.settings_sources import load_settings
 from tests.root import ROOT
 
-SERVER_IMAGES = ("deploy/Dockerfile", "deploy/Dockerfile.cpu")
+EXTRAS = {
+    "deploy/Dockerfile": "telemetry web",
+    "deploy/Dockerfile.cpu": "telemetry web openvino",
+}
+SERVER_IMAGES = tuple(EXTRAS)
 ALL_IMAGES = (*SERVER_IMAGES, "deploy/s3/Dockerfile")
 
 
@@ -112,7 +116,8 @@ def test_dependencies_survive_a_change_of_source(recipe: str) -> None:
     [after] = [rest for place, rest in installs if place > first]
 
     assert any("-r dependencies.txt" in rest for rest in before)
-    assert any("dependencies.py telemetry web > dependencies.txt" in rest for rest in before)
+    extras = EXTRAS[recipe]
+    assert any(f"dependencies.py {extras} > dependencies.txt" in rest for rest in before)
     assert after.endswith("--no-deps .")
 
 
@@ -148,9 +153,10 @@ def test_image_can_read_pickles(recipe: str) -> None:
     assert any("libseccomp2" in rest.split() for rest in installs)
 
 
-def test_images_differ_in_torch_only() -> None:
-    """The CPU image is the CUDA image but for where torch comes from."""
+def test_images_differ_in_what_computes() -> None:
+    """The CPU image is the CUDA image but for where torch comes from, and has OpenVINO."""
     cuda, cpu = (set(instructions(recipe)) for recipe in SERVER_IMAGES)
 
     assert {name for name, _ in cuda ^ cpu} == {"ARG", "RUN"}
-    assert all("torch" in rest or "TORCH" in rest for _, rest in cuda ^ cpu)
+    told = ("torch", "TORCH", "dependencies.py")
+    assert all(any(word in rest for word in told) for _, rest in cuda ^ cpu)
