@@ -76,7 +76,7 @@ test: setup ## the fast tests: no network, no GPU
 	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m "$(FAST)" $(TWO_AT_ONCE) $(ARGS)
 
 page: setup $(PAGE_STAMP) ## the gateway's page in a real browser, and its types; needs Debian's chromium, nodejs and npm
-	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m page $(ARGS)
+	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m page $(TWO_AT_ONCE) $(ARGS)
 
 docs: setup ## every command and snippet of README and docs, in order, as they are printed
 	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m documents -n 2 $(ARGS)
@@ -102,7 +102,7 @@ oracle: setup ## every sampler and stack of every family against diffusers alone
 	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m oracle $(TWO_AT_ONCE) $(ARGS)
 
 faults: setup ## races and kills on a real S3 store: needs TABARD_TEST_S3, and Debian's Ceph for the kills
-	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m faults $(ARGS)
+	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m faults -n 2 --dist load $(ARGS)
 
 # These two need no setup: they run on any Python that has torch for its device, and say which packages it lacks.
 gpu-check: ## the tests that need a CUDA device, and a server on it; PYTHON is what they run on, five minutes at most

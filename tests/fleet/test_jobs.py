@@ -196,6 +196,24 @@ def test_votes_go_on_at_any_server(kept: Fleet, tiny_base: Path, tmp_path: Path)
     assert following.pair != pair.pair
 
 
+def test_named_server_is_who_answers(kept: Fleet) -> None:
+    """Every call that names a server of the address reaches that one at once, never by luck."""
+    request = job_service_pb2.ListJobsRequest()
+    with grpc.insecure_channel(kept.envoy.address) as channel:
+        stub = job_service_pb2_grpc.JobServiceStub(channel)
+        known = {stub.ListJobs(request).server for _ in range(60)}
+        answered = {
+            name: {
+                stub.ListJobs(request, metadata=((SERVER_METADATA, name),)).server
+                for _ in range(20)
+            }
+            for name in known
+        }
+
+    assert len(known) == len(kept.servers)
+    assert answered == {name: {name} for name in known}
+
+
 @pytest.mark.parametrize("forged", ["10.9.8.7:50051", "127.0.0.1:1", "", "\\x"])
 def test_forged_server_changes_nothing(kept: Fleet, forged: str) -> None:
     """What names no server of this address is no address; and Envoy tells nobody of any."""
