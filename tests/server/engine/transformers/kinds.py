@@ -171,8 +171,11 @@ def _whole_lokr(bare: torch.Tensor, dice: torch.Generator) -> tuple[Parts, torch
     return parts, torch.kron(parts["lokr_w1"].double(), parts["lokr_w2"].double())
 
 
-_WRITERS: Mapping[
-    str, Callable[[torch.Tensor, torch.Generator], tuple[Parts, torch.Tensor]]
-] = {"dora": _dora, "loha": _loha, "lokr": _lokr, "whole_lokr": _whole_lokr}
+_WRITERS: Mapping[str, Callable[[torch.Tensor, torch.Generator], tuple[Parts, torch.Tensor]]] = {
+    "dora": _dora,
+    "loha": _loha,
+    "lokr": _lokr,
+    "whole_lokr": _whole_lokr,
+}
 KINDS = tuple(_WRITERS)
 """Every kind that `write_kind` writes."""

@@ -102,9 +102,7 @@ def test_kinds_are_seen(studio: TransformerStudio) -> None:
 
 
 @pytest.mark.parametrize("kind", PEFT_CONFIGS)
-def test_what_peft_merges_is_the_same(
-    studio: TransformerStudio, kind: str, tmp_path: Path
-) -> None:
+def test_what_peft_merges_is_the_same(studio: TransformerStudio, kind: str, tmp_path: Path) -> None:
     """A folder that PEFT saved, against its own merge; rotations are computed in float32 there."""
     pipe = studio.dressed({})
     files, merged = write_heavy(pipe, kind, folder=tmp_path / kind, seed=7)

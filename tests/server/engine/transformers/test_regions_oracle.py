@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures in regions on a transformer, in float64: diffusers' own walk with one pass for each part.
+"""Pictures in regions on a transformer, in float64: diffusers' own walk, one pass for each part.
 
 The pipelines walk as they do; the model that they call is one that runs theirs once for each part
 with what that part is told and wears, unmasked and at its own length, and mixes pixel by pixel.
@@ -168,7 +168,7 @@ def spec_of(studio: TransformerStudio, **changes: Any) -> RowSpec:
 
 
 def test_regions_of_two_lengths_equal_diffusers(studio: TransformerStudio) -> None:
-    """A long prompt and a LoRA by block and step in one half, beside other pictures in one batch."""
+    """A long prompt and a LoRA by block and step in one half, beside other pictures."""
     spec = spec_of(studio)
     plain = studio.spec({"fused": 0.7}, seed=5, steps=3)
     long = studio.spec({}, seed=6, prompt=LONG, style=STYLE)
