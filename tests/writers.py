@@ -33,7 +33,8 @@ def write_peft_lora(
     network = network_name(pipe)
     for name, model in {network: getattr(pipe, network), **text_encoders(pipe)}.items():
         modules = targets if name == network else text_targets
-        if not modules:
+        # diffusers writes no LoRA of a T5.
+        if not modules or getattr(model.config, "model_type", "") == "t5":
             continue
         config = LoraConfig(r=3, lora_alpha=6, target_modules=list(modules), use_dora=use_dora)
         model.add_adapter(config)
