@@ -53,13 +53,13 @@ class Said:
     where: str
 
 
-def predictions(words: Mapping[str, str], *, family: str) -> tuple[Said, ...]:
+def predictions(words: Mapping[str, str], *, family: str = "") -> tuple[Said, ...]:
     """Return everything said of what the network predicts; an unknown word is given as it stands.
 
     Args:
         words: The texts.
-        family: Family of the base. In one that walks along a flow `epsilon` says nothing: kohya's
-            trainers write it into every file that is not of a velocity, SD3.5's among them.
+        family: Family of the base; empty: not known. In one that walks along a flow `epsilon` says
+            nothing: kohya's trainers write it into all that is not of a velocity, SD3.5's too.
     """
     is_flow = family in _FLOW_FAMILIES
     return tuple(one for one in _predictions(words) if not (is_flow and one.value == EPSILON))

@@ -37,8 +37,8 @@ from tabard_registry.intake.report.training_words import (
 )
 def test_predictions_in_every_spelling(words: dict[str, str], found: list[str]) -> None:
     """Every field speaks for itself; an unknown word is given as it stands."""
-    assert [one.value for one in predictions(words, family="sd1")] == found
-    assert all(one.where.split()[0] in words for one in predictions(words, family="sd1"))
+    assert [one.value for one in predictions(words)] == found
+    assert all(one.where.split()[0] in words for one in predictions(words))
 
 
 @pytest.mark.parametrize("family", ["sd3", "flux"])
