@@ -119,7 +119,7 @@ soak: setup ## requests under load, ten times as many callers as places, then an
 	$(OFFLINE) $(ONE_THREAD) $(BIN)/python -m tests.soak.overload
 	$(OFFLINE) $(ONE_THREAD) $(BIN)/python -m tests.soak $(ARGS)
 
-interleave: setup ## 10,000 random acts on a tiny server, every image compared with a solo run
+interleave: setup ## 10,000 random acts on a tiny server, every image compared with a solo run; ARGS='--base sd3' on a transformer
 	$(OFFLINE) $(ONE_THREAD) $(BIN)/python -m tests.interleavings $(ARGS)
 
 fuzz: setup ## 100,000 bent files into the intake; ARGS='--seed 7' is one of them again

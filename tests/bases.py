@@ -48,9 +48,14 @@ def load_pipeline(base: Path, **options: Any) -> Any:
         return kind.from_pretrained(str(base), local_files_only=True, **options)
 
 
+def network_name(pipe: Any) -> str:
+    """Return what a pipeline calls the network that takes the noise out."""
+    return next(name for name in DENOISERS if hasattr(pipe, name))
+
+
 def denoiser_of(pipe: Any) -> Any:
-    """Return the network of a pipeline that takes the noise out."""
-    return next(getattr(pipe, name) for name in DENOISERS if hasattr(pipe, name))
+    """Return that network."""
+    return getattr(pipe, network_name(pipe))
 
 
 def text_encoders(pipe: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from peft import BOFTConfig, IA3Config, LoHaConfig, LoKrConfig, OFTConfig, get_p
 from safetensors.torch import save_file
 from torch import nn
 
-from tests.bases import kohya_stems, text_encoders
+from tests.bases import kohya_stems, network_name, text_encoders
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 PEFT_CONFIGS: dict[str, tuple[Any, dict[str, Any]]] = {
@@ -37,7 +37,7 @@ def write_heavy(pipe: Any, kind: str, *, folder: Path, seed: int) -> tuple[list[
     """
     folder.mkdir(parents=True, exist_ok=True)
     merged = copy.copy(pipe)
-    for name in ("unet", *text_encoders(pipe)):
+    for name in (network_name(pipe), *text_encoders(pipe)):
         setattr(merged, name, copy.deepcopy(getattr(pipe, name)))
     torch.manual_seed(seed)
     if kind in PEFT_CONFIGS:
@@ -73,12 +73,13 @@ def _write_peft(merged: Any, kind: str, *, folder: Path) -> Sequence[Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         config = make_config(target_modules=list(ATTENTION), **options)
-        model: Any = get_peft_model(merged.unet, config)
+        name = network_name(merged)
+        model: Any = get_peft_model(getattr(merged, name), config)
         for key, parameter in model.named_parameters():
             if parameter.requires_grad:
                 steps = torch.randn(parameter.shape) * 0.2
                 centre = 1.0 if "ia3_l" in key or "boft_s" in key else 0.0
                 parameter.data = (centre + steps).to(torch.float32)
         model.save_pretrained(str(folder))
-        merged.unet = model.double().merge_and_unload()
+        setattr(merged, name, model.double().merge_and_unload())
     return [folder / "adapter_model.safetensors", folder / "adapter_config.json"]

@@ -9,7 +9,7 @@ from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 from safetensors.torch import save_file
 
-from tests.bases import kohya_stems, load_pipeline, text_encoders
+from tests.bases import kohya_stems, load_pipeline, network_name, text_encoders
 
 RESNETS = ("conv1", "conv2", "conv_shortcut", "time_emb_proj")
 SAMPLERS = ("downsamplers.0.conv", "upsamplers.0.conv")
@@ -30,9 +30,11 @@ def write_peft_lora(
     torch.manual_seed(seed)
     pipe = load_pipeline(base)
     layers: dict[str, Any] = {}
-    for name, model in {"unet": pipe.unet, **text_encoders(pipe)}.items():
-        modules = targets if name == "unet" else text_targets
-        if not modules:
+    network = network_name(pipe)
+    for name, model in {network: getattr(pipe, network), **text_encoders(pipe)}.items():
+        modules = targets if name == network else text_targets
+        # diffusers writes no LoRA of a T5.
+        if not modules or getattr(model.config, "model_type", "") == "t5":
             continue
         config = LoraConfig(r=3, lora_alpha=6, target_modules=list(modules), use_dora=use_dora)
         model.add_adapter(config)

@@ -13,6 +13,7 @@ from transformers.utils.logging import disable_progress_bar as hush_transformers
 from tests.interleavings.checks import check_long_run
 from tests.interleavings.mutants import MUTANTS
 from tests.interleavings.run import RunFailed, run_script
+from tests.interleavings.script import GROUNDS
 from tests.mutants import installed
 
 ACTIONS_LONG = 2_500
@@ -27,7 +28,11 @@ def main(arguments: list[str] | None = None) -> int:
     with installed(MUTANTS[options.mutant] if options.mutant else None):
         try:
             tally = run_script(
-                options.seed, actions=options.actions, seconds_max=options.seconds, trace=trace
+                options.seed,
+                actions=options.actions,
+                family=options.base,
+                seconds_max=options.seconds,
+                trace=trace,
             )
         except RunFailed as error:
             print(error.tally)
@@ -46,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.interleavings", description=__doc__)
     parser.add_argument("--actions", type=int, default=10_000, help="how many")
     parser.add_argument("--seed", type=int, default=1, help="which script")
+    parser.add_argument("--base", choices=GROUNDS, default="sd1", help="family of the base")
     parser.add_argument("--seconds", type=float, default=math.inf, help="at most so long")
     parser.add_argument("--trace", action="store_true", help="print every action as it begins")
     parser.add_argument("--mutant", choices=MUTANTS, help="take this rule out first")

@@ -15,7 +15,15 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from tests.bases import write_diffusers_lora, write_inversion, write_kohya_lora
+from tests.bases import (
+    load_pipeline,
+    write_diffusers_lora,
+    write_inversion,
+    write_inversion_pair,
+    write_kohya_lora,
+)
+from tests.server.engine.transformers.fused_files import write_differences, write_fused_lora
+from tests.server.engine.transformers.kinds import write_kind
 from tests.tiny_models import TEXT_WIDTHS
 from tests.writers import write_locon, write_peft_lora
 
@@ -109,14 +117,44 @@ KINDS: Mapping[str, Kind] = {
 """The kinds by name. A new one is a function that writes a file, and a line here."""
 
 
+def _fused(base: Path, file: Path) -> Path:
+    return write_fused_lora(load_pipeline(base), file, family="sd3", seed=5, rank=6).file
+
+
+def _kronecker(base: Path, file: Path) -> Path:
+    return write_kind(load_pipeline(base), file, kind="lokr", family="sd3", seed=6).file
+
+
+def _whole_rows(base: Path, file: Path) -> Path:
+    return write_differences(load_pipeline(base), file, family="sd3", seed=9).file
+
+
+def _word_of_two(base: Path, file: Path) -> Path:
+    first, second = TEXT_WIDTHS["sd3"]
+    return write_inversion_pair(file, widths=(first, second), vectors=2, seed=8)
+
+
+_OTHERWISE: Mapping[str, Mapping[str, Callable[[Path, Path], Path]]] = {
+    "sd1": {},
+    "sd3": {
+        "kohya": _fused,
+        "tucker": _kronecker,
+        "whole": _whole_rows,
+        "word": _word_of_two,
+    },
+}
+"""By family: kinds that its layers are written in other ways for."""
+
+
 class FileMaker:
     """Makes files of every kind for one base. One thread."""
 
-    def __init__(self, base: Path, *, folder: Path) -> None:
+    def __init__(self, base: Path, *, folder: Path, family: str) -> None:
         self._folder = folder
         self._templates: dict[str, tuple[dict[str, torch.Tensor], dict[str, str]]] = {}
         for name, kind in KINDS.items():
-            file = kind.write(base, folder / f"{name}.safetensors")
+            write = _OTHERWISE[family].get(name, kind.write)
+            file = write(base, folder / f"{name}.safetensors")
             with safe_open(str(file), framework="pt") as opened:
                 self._templates[name] = (load_file(str(file)), opened.metadata() or {})
 

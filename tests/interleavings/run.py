@@ -12,6 +12,7 @@ import random
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from tests.interleavings.judge import Judge
 from tests.interleavings.model import Model
 from tests.interleavings.players import Told, play
 from tests.interleavings.review import Review
-from tests.interleavings.script import Act, Draw, Script
+from tests.interleavings.script import GROUNDS, Act, Draw, Ground, Script
 from tests.interleavings.stage import Stage, on_stage
 from tests.tally import Tally
 
@@ -41,10 +42,10 @@ BARE = Draw(
     guidance_scale=3.0,
     width=32,
     height=32,
-    sampler="euler_a",
+    sampler="",
     is_deterministic=True,
 )
-"""The request that tells whether the base is what it was."""
+"""The request that tells whether the base is what it was, by the noisiest sampler that it has."""
 
 Trace = Callable[[str], None]
 
@@ -52,11 +53,14 @@ Trace = Callable[[str], None]
 class RunFailed(AssertionError):
     """A run broke a promise; the message says which, and how to see it again."""
 
-    def __init__(self, seed: int, complaints: list[str], *, actions: int, tally: Tally) -> None:
+    def __init__(
+        self, seed: int, complaints: list[str], *, actions: int, family: str, tally: Tally
+    ) -> None:
         told = "\n  ".join(complaints[:COMPLAINTS_MAX])
         super().__init__(
             f"seed {seed}:\n  {told}\nagain with: "
-            f"python -m tests.interleavings --actions {actions} --seed {seed} --trace"
+            f"python -m tests.interleavings --base {family} --actions {actions} --seed {seed} "
+            "--trace"
         )
         self.seed = seed
         self.complaints = complaints
@@ -67,15 +71,23 @@ class Run:
     """Plays a script. Make it within a running event loop."""
 
     def __init__(
-        self, stage: Stage, *, seed: int, file_maker: FileMaker, judge: Judge, trace: Trace
+        self,
+        stage: Stage,
+        *,
+        seed: int,
+        ground: Ground,
+        file_maker: FileMaker,
+        judge: Judge,
+        trace: Trace,
     ) -> None:
         self._stage = stage
+        self._bare = replace(BARE, sampler=ground.noisy)
         self._trace = trace
         self.tally = Tally()
         self.complaints: list[str] = []
         self._dice = random.Random(seed)
         self._model = Model()
-        self._script = Script(dice=self._dice, model=self._model)
+        self._script = Script(dice=self._dice, model=self._model, ground=ground)
         self._director = Director(stage, self._model, file_maker=file_maker, tally=self.tally)
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="judge")
         self._review = Review(self._model, judge=judge, executor=self._executor, tally=self.tally)
@@ -88,7 +100,7 @@ class Run:
         asyncio.get_running_loop().set_exception_handler(self._hear)
         try:
             await self._open()
-            fingerprint, before = self._stage.fingerprint(), await self._draw(0, BARE)
+            fingerprint, before = self._stage.fingerprint(), await self._draw(0, self._bare)
             objects = self._stage.parameter_ids()
             for number in range(1, actions + 1):
                 if self.complaints or self.tally.seconds > seconds_max:
@@ -97,7 +109,7 @@ class Run:
                 if number % max(1, min(500, actions // WEIGHINGS)) == 0:
                     self.tally.weigh()
             await self._finish(actions)
-            after = await self._draw(actions, BARE)
+            after = await self._draw(actions, self._bare)
             # A bare image that was not drawn is a complaint already, and no reason to stop here.
             if [one.content for one in before.images] != [one.content for one in after.images]:
                 self.complaints.append("the bare base draws another file than at the beginning")
@@ -174,29 +186,43 @@ class Run:
 
 
 def run_script(
-    seed: int, *, actions: int, seconds_max: float = math.inf, trace: Trace = lambda _: None
+    seed: int,
+    *,
+    actions: int,
+    family: str = "sd1",
+    seconds_max: float = math.inf,
+    trace: Trace = lambda _: None,
 ) -> Tally:
-    """Run a seed, and check it.
+    """Run a seed on a base of one of the families of `GROUNDS`, and check it.
 
     Raises:
         RunFailed: A promise was broken.
     """
     with tempfile.TemporaryDirectory(prefix="interleavings-") as name:
-        played = _run(Path(name), seed=seed, actions=actions, seconds_max=seconds_max, trace=trace)
-        return asyncio.run(played)
+        length = {"actions": actions, "seconds_max": seconds_max}
+        return asyncio.run(_run(Path(name), seed=seed, family=family, trace=trace, **length))
 
 
-async def _run(folder: Path, *, seed: int, actions: int, seconds_max: float, trace: Trace) -> Tally:
-    base = make_tiny_base(folder / "base")
+async def _run(
+    folder: Path, *, seed: int, family: str, actions: int, seconds_max: float, trace: Trace
+) -> Tally:
+    base = make_tiny_base(folder / "base", family=family)
     files, packed = folder / "files", folder / "packed"
     files.mkdir()
     packed.mkdir()
-    file_maker = FileMaker(base, folder=files)
+    file_maker = FileMaker(base, folder=files, family=family)
     judge = Judge(base, folder=packed)
     async with on_stage(base, folder=folder) as stage:
-        run = Run(stage, seed=seed, file_maker=file_maker, judge=judge, trace=trace)
+        run = Run(
+            stage,
+            seed=seed,
+            ground=GROUNDS[family],
+            file_maker=file_maker,
+            judge=judge,
+            trace=trace,
+        )
         await run.play(actions, seconds_max=seconds_max)
     run.tally.count("rows drawn alone", judge.drawn)
     if run.complaints:
-        raise RunFailed(seed, run.complaints, actions=actions, tally=run.tally)
+        raise RunFailed(seed, run.complaints, actions=actions, family=family, tally=run.tally)
     return run.tally

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from tabard_server.engine_port.weights.strength import Controls, Point
@@ -17,24 +18,63 @@ from tests.interleavings.model import CHANNELS, Item, Line, Model, Ref
 from tests.interleavings.regions import NAMES
 
 PROMPTS = ("a red circle", "a blue star on white", "two green squares")
-SAMPLERS = (
-    *("ddim", "euler", "euler_a", "lcm", "heun", "dpmpp_2m", "dpmpp_2m_sde", "unipc", "lms"),
-    *("pndm", "dpm2_a_karras"),
-)
 SIZES = ((16, 16), (16, 16), (16, 16), (24, 16), (32, 32))
 STACKS = (0, 1, 1, 1, 2, 2, 3)
 CONTROLS: tuple[tuple[str, Controls | None], ...] = (
     *(("", None),) * 6,
     (":te=0.2", Controls(text_encoder=0.2)),
     (":unet=0.7:end=0.5", Controls(unet=(Point(0.7, 0.0),), end=0.5)),
-    (":IN01=0:MID=1.5:OUT03=-0.5", Controls(blocks=(("IN01", 0.0), ("MID", 1.5), ("OUT03", -0.5)))),
     (":unet=0.2@0,1@0.6", Controls(unet=(Point(0.2, 0.0), Point(1.0, 0.6)))),
     (":region=left", Controls(region="left")),
     (":region=fading:te=0.5", Controls(region="fading", text_encoder=0.5)),
-    (":end=0.5:region=spots:MID=0", Controls(end=0.5, region="spots", blocks=(("MID", 0.0),))),
     (":region=0.25,0,1,0.75", Controls(region="0.25,0,1,0.75")),
 )
 """What may stand behind a weight, and what it means; every window holds the first step."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What of a script its base decides.
+
+    Attributes:
+        samplers: What it can be walked with.
+        noisy: One of them that draws noise at every step.
+        blocks: Three of its blocks.
+    """
+
+    samplers: tuple[str, ...]
+    noisy: str
+    blocks: tuple[str, str, str]
+
+    @property
+    def controls(self) -> tuple[tuple[str, Controls | None], ...]:
+        """All that may stand behind a weight here."""
+        first, middle, last = self.blocks
+        weighed = ((first, 0.0), (middle, 1.5), (last, -0.5))
+        within = Controls(end=0.5, region="spots", blocks=((middle, 0.0),))
+        return (
+            *CONTROLS,
+            (f":{first}=0:{middle}=1.5:{last}=-0.5", Controls(blocks=weighed)),
+            (f":end=0.5:region=spots:{middle}=0", within),
+        )
+
+
+GROUNDS: Mapping[str, Ground] = {
+    "sd1": Ground(
+        samplers=(
+            *("ddim", "euler", "euler_a", "lcm", "heun", "dpmpp_2m", "dpmpp_2m_sde", "unipc"),
+            *("lms", "pndm", "dpm2_a_karras"),
+        ),
+        noisy="euler_a",
+        blocks=("IN01", "MID", "OUT03"),
+    ),
+    "sd3": Ground(
+        samplers=("euler", "lcm", "heun", "dpmpp_2m", "dpmpp_2m_sde", "unipc", "euler_karras"),
+        noisy="dpmpp_2m_sde",
+        blocks=("D00", "D01", "D02"),
+    ),
+}
+"""By the family of the base."""
 REGION_PROMPTS = (*((),) * 7, (("left", "a blue star"),), (("fading", "two green squares"),))
 """Regions with prompts of their own; they are there whether an adapter names them or not."""
 ITEMS_RECENT = 6
@@ -127,6 +167,7 @@ class Script:
 
     dice: random.Random
     model: Model
+    ground: Ground
     _promised: list[Act] = field(default_factory=list)
     _favourites: deque[Draw] = field(default_factory=lambda: deque(maxlen=FAVOURITES_MAX))
 
@@ -164,7 +205,7 @@ class Script:
             guidance_scale=dice.choice((1.0, 3.0, 5.0)),
             width=width,
             height=height,
-            sampler=dice.choice(SAMPLERS),
+            sampler=dice.choice(self.ground.samplers),
             images=dice.choice((1, 1, 1, 2)),
             preview_every=dice.choice((0, 0, 0, 1)),
             region_prompts=dice.choice(REGION_PROMPTS),
@@ -202,7 +243,9 @@ class Script:
     def _ref(self, line: Line) -> Ref:
         weight = self.dice.choice(_weights(line))
         roll = self.dice.random()
-        said, controls = ("", None) if line.kind == "word" else self.dice.choice(CONTROLS)
+        said, controls = (
+            ("", None) if line.kind == "word" else self.dice.choice(self.ground.controls)
+        )
         item = None if roll < 0.6 else self._recent(line)
         if item is None:
             selector = self.dice.choice(("", "@stable", "@canary"))

@@ -14,10 +14,10 @@ SEED = 1
 ACTIONS = 60
 
 
-@pytest.fixture(scope="module")
-def tally() -> Tally:
+@pytest.fixture(scope="module", params=["sd1", pytest.param("sd3", marks=pytest.mark.oracle)])
+def tally(request: pytest.FixtureRequest) -> Tally:
     """Play a script, of which every answer is reviewed; return what was in it."""
-    return run_script(SEED, actions=ACTIONS)
+    return run_script(SEED, actions=ACTIONS, family=request.param)
 
 
 def test_every_image_is_that_of_its_digests(tally: Tally) -> None:

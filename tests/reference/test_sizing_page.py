@@ -3,6 +3,7 @@
 
 import pytest
 
+from tests.golden.full_size import transformers
 from tests.golden.full_size.models import FAMILIES
 from tests.reference import sizing_page
 from tests.root import ROOT
@@ -19,6 +20,21 @@ def test_smallest_family_is_current() -> None:
 
 
 @pytest.mark.oracle
+@pytest.mark.parametrize("model", transformers.MODELS)
+def test_transformers_are_smaller_in_eight_bits(model: str) -> None:
+    """A transformer in fewer bits takes less, an adapter and a merged copy take what they took."""
+    wide, narrow = (
+        [float(cell.strip("* ")) for cell in line.strip("| ").split("|")[2:]]
+        for line in sizing_page.lines_of_transformer(model)
+    )
+
+    assert narrow[1] < wide[1]
+    assert narrow[2:5] == wide[2:5]
+    assert narrow[-1] - narrow[-2] == pytest.approx(wide[-1] - wide[-2], abs=0.11)
+    assert narrow[-4] < narrow[-3] < narrow[-2]
+
+
+@pytest.mark.oracle
 def test_page_is_current() -> None:
     """All of it, with the families that take longer to walk through."""
     assert page() == sizing_page.written(), "run: make reference"
@@ -29,5 +45,5 @@ def test_page_says_that_nothing_is_measured() -> None:
     text = page()
 
     assert "Planned, not measured" in text
-    for family in FAMILIES:
+    for family in (*FAMILIES, *transformers.MODELS):
         assert text.count(f"| {sizing_page.TITLES[family]} |") == 2

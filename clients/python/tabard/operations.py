@@ -195,7 +195,8 @@ class ServerStatus:
         registry_lag_seconds: Since the registry last answered; grows while it is out of reach.
         memory_plan: What it uses of its device; None when nobody asked.
         merged_digests: What the merged copy of the base wears now; empty: it is not in use.
-        base_prediction: What its UNet predicts: `epsilon`, `v_prediction` or `sample`.
+        base_prediction: What its network predicts: `epsilon`, `v_prediction`, `sample` or
+            `flow_prediction`.
         base_zero_snr: Whether its noise schedule ends in pure noise.
         base_remarks: What is worth knowing of the base, such as keys that are not read.
         state: What it does now: `serving` and `degraded` take new jobs; `draining`, `stalled` and

@@ -17,7 +17,8 @@ from tabard_registry.errors import InvalidField
 
 SPACINGS = ("", "leading", "trailing", "linspace")
 """How timesteps are spread; empty: as the base has it."""
-PREDICTIONS = ("", "epsilon", "v_prediction", "sample")
+EPSILON, V_PREDICTION, FLOW_PREDICTION = "epsilon", "v_prediction", "flow_prediction"
+PREDICTIONS = ("", EPSILON, V_PREDICTION, "sample", FLOW_PREDICTION)
 """What the base predicts that it was made for; empty: nobody said."""
 NEGATIVE = "negative"
 PROMPTS = ("", NEGATIVE)

@@ -34,6 +34,6 @@ def open_file(path: Path, *, base: Base) -> TunedModel:
         sha256=str(sha256_file(path)),
         components=stored.components,
         unused=stored.elsewhere,
-        predictions=tuple(one.value for one in predictions(stored.words)),
+        predictions=tuple(one.value for one in predictions(stored.words, family=checkpoint.family)),
         is_eight_bit=stored.is_eight_bit,
     )

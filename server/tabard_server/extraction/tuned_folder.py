@@ -25,7 +25,7 @@ def open_folder(path: Path, *, base: Base) -> TunedModel:
     read_index(path)
     _refuse_other_encoders(path, base=base)
     stored = read_components(path, models=base.models)
-    said = [one.value for one in predictions(stored.words)]
+    said = [one.value for one in predictions(stored.words, family=base.family)]
     return TunedModel(
         path=path,
         sha256=_digest({component: weight_files(path / component) for component in base.models}),

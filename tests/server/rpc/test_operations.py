@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tabard.v1 import operations_service_pb2 as pb
 from tabard_registry.identity.roles import Role
+from tabard_registry.release.sampling import PREDICTIONS
 from tabard_server.engine_port.costs import Compiled
 from tabard_server.engine_port.memory import MemoryPlan
+from tabard_server.rpc.names import number_of
 from tabard_server.settings import TelemetrySettings
 from tests.server.fakes import FakeEngine
 from tests.server.harness import Request, Server, refusal_of, serving, until
@@ -44,6 +47,12 @@ def test_status_tells_base_and_registry(tmp_path: Path) -> None:
     assert status.registry_seq == 1
     assert list(status.samplers) == ["ddim", "euler"]
     assert status.residents[0].leases == 0
+
+
+@pytest.mark.parametrize("word", PREDICTIONS)
+def test_every_prediction_has_a_number(word: str) -> None:
+    """A base says what it predicts, whatever that is; silence alone is not known."""
+    assert bool(number_of(pb.Prediction.DESCRIPTOR, word)) is bool(word)
 
 
 def test_status_tells_how_samplers_are_walked(tmp_path: Path) -> None:

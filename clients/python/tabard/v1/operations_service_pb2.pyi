@@ -25,6 +25,7 @@ class Prediction(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PREDICTION_EPSILON: _ClassVar[Prediction]
     PREDICTION_V_PREDICTION: _ClassVar[Prediction]
     PREDICTION_SAMPLE: _ClassVar[Prediction]
+    PREDICTION_FLOW_PREDICTION: _ClassVar[Prediction]
 
 class Tier(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -42,6 +43,7 @@ PREDICTION_UNSPECIFIED: Prediction
 PREDICTION_EPSILON: Prediction
 PREDICTION_V_PREDICTION: Prediction
 PREDICTION_SAMPLE: Prediction
+PREDICTION_FLOW_PREDICTION: Prediction
 TIER_UNSPECIFIED: Tier
 TIER_HOST: Tier
 TIER_SLOT: Tier

@@ -253,10 +253,6 @@ def find_foreign(
     keys = tuple(keys)
     if "ai-toolkit" in software and (biases := tuple(filter(_UP_BIAS.search, keys))):
         return _lorm(biases, name=name)
-    if absent := _absent_encoder(keys, name=name, profile=profile):
-        return absent
-    if taught := _taught_t5(keys, name=name, profile=profile):
-        return taught
     formats = _formats(profile)
     # Asking once for all of them is what most files need: none of their keys is foreign.
     begins = re.compile("|".join(known.begins for known in formats if known.begins)).match
@@ -271,7 +267,9 @@ def find_foreign(
                 remedy=known.remedy,
                 keys=hits,
             )
-    return None
+    # Whoever has taken the wrong base has no use for advice on this one.
+    absent = _absent_encoder(keys, name=name, profile=profile)
+    return absent or _taught_t5(keys, name=name, profile=profile)
 
 
 def _lorm(biases: tuple[str, ...], *, name: str) -> Problem:

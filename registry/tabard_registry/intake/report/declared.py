@@ -23,6 +23,7 @@ from tabard_registry.intake.report.training_words import (
     resolution,
     zero_snrs,
 )
+from tabard_registry.release.sampling import FLOW_PREDICTION
 from tabard_registry.report import BaseMatch, Problem
 
 FINGERPRINT_KEY = "tabard.base_fingerprint"
@@ -94,7 +95,7 @@ def _plain(name: str) -> str:
 
 def _of_training(words: Mapping[str, str], *, context: Context) -> Iterator[Problem]:
     profile = context.profile
-    said = predictions(words)
+    said = predictions(words, family=profile.family)
     others = [one for one in said if one.value != profile.prediction]
     if profile.prediction and others:
         yield Problem(
@@ -105,7 +106,9 @@ def _of_training(words: Mapping[str, str], *, context: Context) -> Iterator[Prob
             "start the server with adapters_that_contradict = true.",
             is_warning=context.takes_contradictions,
         )
-    if profile.is_zero_snr is False and any(one.value == "yes" for one in zero_snrs(words)):
+    # A flow has no noise schedule: the word says nothing there.
+    has_other_end = profile.is_zero_snr is False and profile.prediction != FLOW_PREDICTION
+    if has_other_end and any(one.value == "yes" for one in zero_snrs(words)):
         yield Problem(
             reason="OTHER_NOISE_SCHEDULE",
             message="by its own words it was trained to zero terminal SNR, this base was not",

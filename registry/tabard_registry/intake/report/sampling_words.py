@@ -13,13 +13,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from tabard_registry.errors import InvalidField
-from tabard_registry.intake.report.training_words import (
-    EPSILON,
-    V_PREDICTION,
-    clip_skip,
-    predictions,
+from tabard_registry.intake.report.training_words import clip_skip, predictions
+from tabard_registry.release.sampling import (
+    BY_METADATA,
+    NO_SAMPLING,
+    PREDICTIONS,
+    Sampling,
+    Span,
 )
-from tabard_registry.release.sampling import BY_METADATA, NO_SAMPLING, Sampling, Span
 
 SAMPLING_KEY = "tabard.sampling"
 """Where a file holds its own declaration, as JSON."""
@@ -130,11 +131,11 @@ def _declared(words: Mapping[str, str]) -> Sampling:
 def _trained(words: Mapping[str, str], *, family: str) -> Sampling:
     """Say what follows from the training; only SD 1.x leaves the choice of a layer to a request."""
     layers = clip_skip(words) if family == "sd1" else None
-    said = {one.value for one in predictions(words)}
+    said = {one.value for one in predictions(words, family=family)}
     prediction = said.pop() if len(said) == 1 else ""
     found = Sampling(
         clip_skip=None if layers is None or layers > _LAYERS_MAX else layers - 1,
-        prediction=prediction if prediction in (EPSILON, V_PREDICTION) else "",
+        prediction=prediction if prediction in PREDICTIONS else "",
     )
     return found.said_by(BY_METADATA)
 

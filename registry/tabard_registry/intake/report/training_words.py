@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from tabard_registry.intake.report.family import FAMILY_KEYS, families_said
+from tabard_registry.release.sampling import EPSILON, FLOW_PREDICTION, V_PREDICTION
 
-EPSILON, V_PREDICTION = "epsilon", "v_prediction"
 _PREDICTION_KEYS = ("modelspec.prediction_type", "modelspec.predict_key", "prediction_type")
 _PREDICTIONS = {
     "epsilon": EPSILON,
@@ -21,7 +21,10 @@ _PREDICTIONS = {
     "v_prediction": V_PREDICTION,
     "v-prediction": V_PREDICTION,
     "velocity": V_PREDICTION,
+    "flow": FLOW_PREDICTION,
+    "flow_prediction": FLOW_PREDICTION,
 }
+_FLOW_FAMILIES = frozenset({"sd3", "flux"})
 _V_FLAGS = ("ss_v_parameterization", "v_pred")
 _ZERO_SNR_FLAGS = ("ss_zero_terminal_snr", "rescale_betas_zero_snr", "ztsnr")
 _V_IN_FAMILY = re.compile(r"sd_v2_v$|stable-diffusion-v2-\d+-v(?:/|$)")
@@ -50,9 +53,16 @@ class Said:
     where: str
 
 
-def predictions(words: Mapping[str, str]) -> tuple[Said, ...]:
-    """Return everything said of what the UNet predicts; an unknown word is given as it stands."""
-    return tuple(_predictions(words))
+def predictions(words: Mapping[str, str], *, family: str = "") -> tuple[Said, ...]:
+    """Return everything said of what the network predicts; an unknown word is given as it stands.
+
+    Args:
+        words: The texts.
+        family: Family of the base; empty: not known. In one that walks along a flow `epsilon` says
+            nothing: kohya's trainers write it into all that is not of a velocity, SD3.5's too.
+    """
+    is_flow = family in _FLOW_FAMILIES
+    return tuple(one for one in _predictions(words) if not (is_flow and one.value == EPSILON))
 
 
 def zero_snrs(words: Mapping[str, str]) -> tuple[Said, ...]:

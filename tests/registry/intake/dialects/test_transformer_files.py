@@ -151,3 +151,20 @@ def test_absent_text_encoder_is_named(family: str, has_more: bool, tmp_path: Pat
 
     assert [problem.reason for problem in report.problems] == ["TEXT_ENCODER_ABSENT"]
     assert "Serve the base with its T5" in report.problems[0].remedy
+
+
+def test_other_family_comes_before_its_t5(tmp_path: Path) -> None:
+    """Whoever took the wrong base has no use for a T5 on this one."""
+    whole = PROFILES["sd3"]
+    profile = replace(
+        whole, modules={c: m for c, m in whole.modules.items() if c != "text_encoder_3"}
+    )
+    stems = (
+        "lora_te3_encoder_block_0_layer_0_SelfAttention_q",
+        "lora_unet_double_blocks_0_img_mod_lin",
+    )
+    tensors = {f"{stem}.{k}": v for stem in stems for k, v in pair(linear(4, 4), letters=False).items()}
+
+    report = read(tensors, tmp_path, profile=profile).report
+
+    assert [problem.reason for problem in report.problems] == ["WRONG_FAMILY"]

@@ -66,10 +66,17 @@ def test_configuration_names_its_base(tmp_path: Path) -> None:
 V_BASE = replace(NAMED, prediction="v_prediction", is_zero_snr=True)
 EPSILON_BASE = replace(NAMED, prediction="epsilon", is_zero_snr=False, native_pixels=512)
 
+FLOW_BASE = replace(NAMED, family="sd3", prediction="flow_prediction", is_zero_snr=False)
+
 
 @pytest.mark.parametrize(
     ("profile", "metadata", "found"),
     [
+        (FLOW_BASE, {"modelspec.prediction_type": "epsilon"}, []),
+        (FLOW_BASE, {"modelspec.prediction_type": "flow"}, []),
+        (FLOW_BASE, {"ss_zero_terminal_snr": "True"}, []),
+        (FLOW_BASE, {"modelspec.prediction_type": "v"}, ["OTHER_PREDICTION"]),
+        (EPSILON_BASE, {"modelspec.prediction_type": "flow"}, ["OTHER_PREDICTION"]),
         (EPSILON_BASE, {"modelspec.prediction_type": "v"}, ["OTHER_PREDICTION"]),
         (EPSILON_BASE, {"ss_v_parameterization": "True"}, ["OTHER_PREDICTION"]),
         (EPSILON_BASE, {"modelspec.predict_key": "v"}, ["OTHER_PREDICTION"]),

@@ -73,6 +73,9 @@ def test_training_says_layers_and_prediction() -> None:
     assert of_sdxl.clip_skip is None
     both = {"ss_v_parameterization": "true", "prediction_type": "epsilon"}
     assert sampling_said(both, family="sd1") == NO_SAMPLING
+    usual = {"ss_v_parameterization": "false", "modelspec.prediction_type": "epsilon"}
+    assert sampling_said(usual, family="sd1").prediction == "epsilon"
+    assert sampling_said(usual, family="sd3") == NO_SAMPLING
 
 
 def test_table_in_the_header_counts_first() -> None:

@@ -27,7 +27,8 @@ from tabard_registry.intake.report.training_words import (
         ({"modelspec.architecture": "stable-diffusion-v2-768-v/lora"}, ["v_prediction"]),
         ({"modelspec.architecture": "stable-diffusion-v2-512"}, []),
         ({"ss_base_model_version": "sd_v2_v"}, ["v_prediction"]),
-        ({"modelspec.prediction_type": "flow"}, ["flow"]),
+        ({"modelspec.prediction_type": "flow"}, ["flow_prediction"]),
+        ({"modelspec.prediction_type": "Magic"}, ["magic"]),
         (
             {"modelspec.prediction_type": "epsilon", "ss_v_parameterization": "true"},
             ["epsilon", "v_prediction"],
@@ -38,6 +39,15 @@ def test_predictions_in_every_spelling(words: dict[str, str], found: list[str]) 
     """Every field speaks for itself; an unknown word is given as it stands."""
     assert [one.value for one in predictions(words)] == found
     assert all(one.where.split()[0] in words for one in predictions(words))
+
+
+@pytest.mark.parametrize("family", ["sd3", "flux"])
+def test_epsilon_says_nothing_of_a_flow(family: str) -> None:
+    """Trainers write it into whatever is not of a velocity; other words count."""
+    words = {"modelspec.prediction_type": "epsilon", "ss_v_parameterization": "False"}
+
+    assert predictions(words, family=family) == ()
+    assert [one.value for one in predictions({"v_pred": "1"}, family=family)] == ["v_prediction"]
 
 
 @pytest.mark.parametrize(

@@ -50,10 +50,21 @@ class Dense:
     Attributes:
         file: The file.
         added: Place to difference of its weight, float64.
+        added_to_bias: Place to difference of its bias, float64.
+        lengths: Place to the lengths that a DoRA gives the rows of what it changes, float64.
+        taught: Component to the vectors that its word stands for, `[n, width]`.
     """
 
     file: Path
     added: Mapping[Place, torch.Tensor] = field(default_factory=dict)
+    added_to_bias: Mapping[Place, torch.Tensor] = field(default_factory=dict)
+    lengths: Mapping[Place, torch.Tensor] = field(default_factory=dict)
+    taught: Mapping[str, torch.Tensor] = field(default_factory=dict)
+
+    @property
+    def is_read_by_diffusers(self) -> bool:
+        """Whether nothing is said of it here."""
+        return not (self.added or self.added_to_bias or self.taught)
 
 
 def fused_stems(family: str) -> dict[str, tuple[Place, ...]]:

@@ -19,6 +19,7 @@ import torch
 from PIL import Image
 from torch.overrides import TorchFunctionMode
 
+from tabard_registry import IntakeLimits
 from tabard_server.adapters.host_adapter import HostAdapter
 from tabard_server.engine.engine import Engine
 from tabard_server.engine.load_engine import EngineSettings, load_engine
@@ -31,15 +32,28 @@ from tests.server.drawings import row_spec
 from tests.server.engine.sampling.flows.known_flows import THEIRS, their_scheduler
 from tests.server.engine.transformers.fused_files import (
     Dense,
-    module_of,
     write_differences,
     write_fused_lora,
 )
+from tests.server.engine.transformers.kinds import (
+    KINDS,
+    change_weights,
+    teach,
+    tokens_of,
+    write_kind,
+    write_norms_and_biases,
+    write_word,
+)
+from tests.writers import write_peft_lora
 
 FAMILIES = ("sd3", "flux")
 _SEQUENCE = 3
 """Dimensions of a batch of sequences."""
 PROMPT = "a red circle"
+TOKEN = "<plum>"
+"""What `word` teaches."""
+_RANK_MAX = 8
+"""Layers of this width would take a product of two whole halves in slots: not above this rank."""
 SIZE = (64, 48)
 _LAYERS = ("attn.to_q", "attn.to_out.0", "ff.net.0.proj", "norm1.linear", "x_embedder", "proj_out")
 
@@ -82,25 +96,28 @@ class TransformerStudio:
         """Return the latents that diffusers alone comes to, `[1, channels, h, w]`."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            pipe = self._dressed(stack)
-            return self._run(pipe, spec)
+            return self.run(self.dressed(stack), spec)
 
-    def _dressed(self, stack: Mapping[str, float]) -> Any:
+    def dressed(self, stack: Mapping[str, float]) -> Any:
+        """Return diffusers' pipeline in float64 with a stack put on."""
         pipe = load_pipeline(self.base, torch_dtype=torch.float64)
         pipe.set_progress_bar_config(disable=True)
+        bare = load_pipeline(self.base, torch_dtype=torch.float64)
         for name, weight in stack.items():
-            for place, difference in self.files[name].added.items():
-                module_of(pipe, place).weight.data += weight * difference
-        read = [name for name in stack if not self.files[name].added]
+            change_weights(pipe, bare, self.files[name], weight=weight)
+            teach(pipe, self.files[name], token=TOKEN)
+        read = [name for name in stack if self.files[name].is_read_by_diffusers]
         for name in read:
             pipe.load_lora_weights(str(self.files[name].file), adapter_name=name)
         if read:
             pipe.set_adapters(read, adapter_weights=[stack[name] for name in read])
         return pipe
 
-    def _run(self, pipe: Any, spec: RowSpec) -> torch.Tensor:
+    def run(self, pipe: Any, spec: RowSpec) -> torch.Tensor:
+        """Return the latents that a pipeline comes to, `[1, channels, h, w]`."""
         drawing, config = spec.drawing, dict(pipe.scheduler.config)
         options: dict[str, Any] = {"width": drawing.width, "height": drawing.height}
+        options |= _prompts(pipe, drawing.prompt, family=self.family)
         if self.family == "sd3":
             options["negative_prompt"] = drawing.negative_prompt or None
         if drawing.picture is not None:
@@ -128,7 +145,6 @@ class TransformerStudio:
         _draw_noise_from(generator, pipe.scheduler, size=latents_size)
         step_in_double_precision(pipe.scheduler)
         found = pipe(
-            drawing.prompt,
             num_inference_steps=drawing.steps,
             guidance_scale=drawing.guidance_scale,
             generator=generator,
@@ -149,7 +165,14 @@ def open_transformer_studio(folder: Path, *, family: str) -> TransformerStudio:
     files = _write_files(base, folder, family=family)
     engine = load_engine(EngineSettings(base=str(base), device="cpu", dtype="float64"))
     adapters = {
-        name: pack_file(one.file, profile=engine.profile, folder=folder, dtype=torch.float64)
+        name: pack_file(
+            one.file,
+            profile=engine.profile,
+            folder=folder,
+            dtype=torch.float64,
+            trigger_words=[TOKEN] if one.taught else (),
+            limits=IntakeLimits(rank_max=_RANK_MAX) if name == "whole_lokr" else None,
+        )
         for name, one in files.items()
     }
     return TransformerStudio(
@@ -162,11 +185,39 @@ def _write_files(base: Path, folder: Path, *, family: str) -> dict[str, Dense]:
     lora = write_diffusers_lora(
         base, folder / "lora.safetensors", seed=1, targets=_LAYERS, text_targets=("q_proj",)
     )
+    files = {
+        name: folder / f"{name}.safetensors"
+        for name in ("fused", "whole", "norms_and_biases", "word", *KINDS)
+    }
+    dora = write_peft_lora(
+        base, folder / "peft_dora.safetensors", seed=11, targets=_LAYERS, text_targets=()
+    )
     return {
         "lora": Dense(file=lora),
-        "fused": write_fused_lora(pipe, folder / "fused.safetensors", family=family, seed=2),
-        "whole": write_differences(pipe, folder / "whole.safetensors", family=family, seed=3),
+        "peft_dora": Dense(file=dora),
+        "fused": write_fused_lora(pipe, files["fused"], family=family, seed=2),
+        "whole": write_differences(pipe, files["whole"], family=family, seed=3),
+        "norms_and_biases": write_norms_and_biases(
+            pipe, files["norms_and_biases"], family=family, seed=4
+        ),
+        "word": write_word(files["word"], token=TOKEN, family=family, seed=5),
+        **{
+            kind: write_kind(pipe, files[kind], kind=kind, family=family, seed=number)
+            for number, kind in enumerate(KINDS, start=6)
+        },
     }
+
+
+def _prompts(pipe: Any, prompt: str, *, family: str) -> dict[str, str]:
+    """Return a prompt for each encoder: a CLIP reads the tokens of a word, a T5 the word itself.
+
+    Flux's pipeline spells words out by itself.
+    """
+    count = sum(token.startswith(TOKEN) for token in pipe.tokenizer.get_added_vocab())
+    if family == "flux" or not count:
+        return {"prompt": prompt}
+    spelt = prompt.replace(TOKEN, " ".join(tokens_of(TOKEN, count=count)))
+    return {"prompt": spelt, "prompt_2": spelt, "prompt_3": prompt}
 
 
 def _draw_noise_from(generator: torch.Generator, scheduler: Any, *, size: tuple[int, int]) -> None:
