@@ -23,7 +23,7 @@ OFFLINE = {
 }
 LIBRARIES = (
     *("accelerate", "anyascii", "click", "cryptography", "diffusers", "google.rpc", "grpc"),
-    *("grpc_health", "grpc_reflection", "grpc_status", "jwt", "numpy", "peft", "PIL"),
+    *("grpc_health", "grpc_reflection", "grpc_status", "jwt", "msgspec", "numpy", "peft", "PIL"),
     *("prometheus_client", "pydantic", "pydantic_settings", "pytest", "safetensors", "scipy"),
     *("structlog", "torch", "torchsde", "transformers", "xxhash"),
 )

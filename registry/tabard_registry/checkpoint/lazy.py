@@ -7,6 +7,7 @@ folded. What was read is kept with it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Protocol
@@ -16,6 +17,7 @@ from tabard_registry.checkpoint.codec import read_channel, read_release
 from tabard_registry.checkpoint.digests import HEX_DIGITS, check_digits, digest_in
 from tabard_registry.checkpoint.events import events_from_json
 from tabard_registry.checkpoint.later import LaterTuple
+from tabard_registry.checkpoint.rows import HeadRow, read_head, read_row
 from tabard_registry.refs.digest import Digest
 from tabard_registry.refs.names import AdapterName
 from tabard_registry.refs.semver import Version
@@ -27,8 +29,8 @@ from tabard_registry.release.release import Adapter, Channel, Release
 class Lines(Protocol):
     """Lines of JSON that are parsed one at a time."""
 
-    def line(self, index: int) -> Any:
-        """Parse the line of a number."""
+    def line(self, index: int) -> memoryview:
+        """Return the line of a number."""
         ...
 
 
@@ -45,17 +47,15 @@ def adapter_of(lines: Lines, *, head: int, name: AdapterName) -> Adapter:
         head: The number of the head; releases and events follow it.
         name: The release line's name, as the head has it.
     """
-    _, versions, digits, channels, texts, canaries = lines.line(head)
-    releases = _Releases(
-        lines, first=head + 1, name=name, versions=versions.split(), digits=digits, texts=texts
-    )
+    row = read_head(lines.line(head))
+    releases = _Releases(lines, first=head + 1, name=name, head=row)
     return Adapter(
         name=name,
         by_version=_ByVersion(releases),
-        by_digest=_ByDigest(releases),
-        channels=_Channels(channels, releases=releases),
+        by_digest=releases,
+        channels=_Channels(row.channels, releases=releases),
         events=LaterTuple(_Releases.events, releases),
-        canaries=LaterTuple(_canaries, canaries) if canaries else (),
+        canaries=LaterTuple(_canaries, row.canaries) if row.canaries else (),
     )
 
 
@@ -63,33 +63,31 @@ def _canaries(rows: Sequence[Any]) -> Iterator[Canary]:
     return map(canary_from_json, rows)
 
 
-class _Releases:
-    """The releases of one line, each read when it is asked for."""
+class _Releases(Mapping[Digest, Release]):
+    """The releases of one line by their digests, each read when it is asked for."""
 
-    __slots__ = (
-        *("_digests", "_digits", "_first", "_kept", "_lines", "_places", "_texts"),
-        *("name", "versions"),
-    )
+    __slots__ = ("_digits", "_first", "_kept", "_lines", "_texts", "name", "versions")
 
-    def __init__(
-        self,
-        lines: Lines,
-        *,
-        first: int,
-        name: AdapterName,
-        versions: list[str],
-        digits: str,
-        texts: Sequence[str],
-    ) -> None:
+    def __init__(self, lines: Lines, *, first: int, name: AdapterName, head: HeadRow) -> None:
         self._first = first
-        self._texts = texts
-        self._digits = check_digits(digits)
-        self._digests: dict[int, Digest] = {}
+        self._texts = head.texts
+        self._digits = check_digits(head.digits)
         self._kept: dict[int, Release] = {}
-        self._places: dict[str, int] = {}
         self._lines = lines
         self.name = name
-        self.versions = versions
+        self.versions = head.versions.split()
+
+    def __getitem__(self, digest: Digest) -> Release:
+        position = self._position_of(digest.hex)
+        if position < 0:
+            raise KeyError(digest)
+        return self.at(position)
+
+    def __contains__(self, digest: object) -> bool:
+        return isinstance(digest, Digest) and self._position_of(digest.hex) >= 0
+
+    def __iter__(self) -> Iterator[Digest]:
+        return map(self.digest_at, range(len(self)))
 
     def __len__(self) -> int:
         return len(self.versions)
@@ -99,7 +97,7 @@ class _Releases:
         found = self._kept.get(index)
         if found is None:
             found = self._kept[index] = read_release(
-                self._lines.line(self._first + index),
+                read_row(self._lines.line(self._first + index)),
                 adapter=self.name,
                 version=self.version_at(index),
                 digest=self.digest_at(index),
@@ -114,33 +112,26 @@ class _Releases:
 
     def digest_at(self, index: int) -> Digest:
         """Return one digest by its position."""
-        found = self._digests.get(index)
-        if found is None:
-            found = self._digests[index] = digest_in(self._digits, index)
-            self._places[found.hex] = index
-        return found
+        return digest_in(self._digits, index)
 
     def digests_at(self, indices: Sequence[int]) -> tuple[Digest, ...]:
         """Return some digests by their positions."""
         return tuple(map(self.digest_at, indices))
 
-    def position_of(self, digits: str) -> int:
-        """Return the position of a digest, or -1."""
-        if (place := self._places.get(digits)) is not None:  # a channel has just read it
-            return place
-        found = self._digits.find(digits)
-        while found % HEX_DIGITS and found >= 0:  # the end of one and the beginning of the next
-            found = self._digits.find(digits, found + 1)
-        return found // HEX_DIGITS
-
     def events(self) -> tuple[HistoryEntry, ...]:
         """Read what happened to the line."""
         return events_from_json(
-            self._lines.line(self._first + len(self)),
+            json.loads(bytes(self._lines.line(self._first + len(self)))),
             name=str(self.name),
             versions=self.versions,
             digests=[str(self.digest_at(index)) for index in range(len(self))],
         )
+
+    def _position_of(self, digits: str) -> int:
+        found = self._digits.find(digits)
+        while found % HEX_DIGITS and found >= 0:  # the end of one and the beginning of the next
+            found = self._digits.find(digits, found + 1)
+        return found // HEX_DIGITS
 
 
 class _ByVersion(Mapping[Version, Release]):
@@ -165,28 +156,6 @@ class _ByVersion(Mapping[Version, Release]):
         return len(self._releases)
 
 
-class _ByDigest(Mapping[Digest, Release]):
-    __slots__ = ("_releases",)
-
-    def __init__(self, releases: _Releases) -> None:
-        self._releases = releases
-
-    def __getitem__(self, digest: Digest) -> Release:
-        position = self._releases.position_of(digest.hex)
-        if position < 0:
-            raise KeyError(digest)
-        return self._releases.at(position)
-
-    def __contains__(self, digest: object) -> bool:
-        return isinstance(digest, Digest) and self._releases.position_of(digest.hex) >= 0
-
-    def __iter__(self) -> Iterator[Digest]:
-        return map(self._releases.digest_at, range(len(self._releases)))
-
-    def __len__(self) -> int:
-        return len(self._releases)
-
-
 class _Channels(Mapping[str, Channel]):
     """The channels of one line, each read when it is asked for."""
 
@@ -202,19 +171,19 @@ class _Channels(Mapping[str, Channel]):
         if found is not None:
             return found
         for row in self._rows:
-            if row[0] == name:
+            if row.name == name:
                 releases = self._releases
                 found = self._kept[name] = read_channel(
                     row,
-                    version=releases.version_at(row[1]),
-                    digest=releases.digest_at(row[1]),
+                    version=releases.version_at(row.position),
+                    digest=releases.digest_at(row.position),
                     digests_at=releases.digests_at,
                 )
                 return found
         raise KeyError(name)
 
     def __iter__(self) -> Iterator[str]:
-        return (row[0] for row in self._rows)
+        return (row.name for row in self._rows)
 
     def __len__(self) -> int:
         return len(self._rows)

@@ -7,13 +7,11 @@ more memory than their text. A line is found by bisection and read alone.
 
 from __future__ import annotations
 
-import json
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import chain, pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +26,6 @@ LINES_KEPT_MAX = 4_096
 _NEWLINE, _HEAD = ord("\n"), b'["'
 _SCAN_BYTES = 16 << 20
 _FENCE_STEP = 4
-_read_json = json.JSONDecoder().raw_decode
 
 
 class PackedLines:
@@ -38,6 +35,7 @@ class PackedLines:
         """Index the lines of `content` from the offset `start` on."""
         lines = _line_starts(content, start=start)
         self._content = content
+        self._view = memoryview(content)
         self._heads = array("q", _heads_of(content, lines=lines).tobytes())
         self._lines = array("q", lines.tobytes())
         # Bisection over a few names that lie together spares most steps a walk through the content.
@@ -79,10 +77,9 @@ class PackedLines:
         for position, (begin, end) in enumerate(pairwise(offsets)):
             yield self._name(position).decode(), self._content[begin:end]
 
-    def line(self, index: int) -> Any:
-        """Parse one line."""
-        text = self._content[self._lines[index] : self._lines[index + 1]].decode("ascii")
-        return _read_json(text)[0]
+    def line(self, index: int) -> memoryview:
+        """Return the bytes of one line."""
+        return self._view[self._lines[index] : self._lines[index + 1]]
 
     def _position(self, text: bytes) -> int:
         begin = self._fenced(text)

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from tabard_registry.errors import InvalidName
 from tabard_registry.regular_file import open_regular
@@ -14,9 +15,10 @@ from tabard_registry.regular_file import open_regular
 _HEX = re.compile(r"[0-9a-f]{64}")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Digest:
+class Digest(msgspec.Struct, frozen=True, order=True, gc=False):
     """A sha256. `str()` gives `sha256:<64 hex>`.
+
+    A registry has millions, so garbage collection is told to leave them alone.
 
     Attributes:
         hex: 64 lower-case hexadecimal digits.

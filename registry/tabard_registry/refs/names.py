@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+import msgspec
+
 from tabard_registry.errors import InvalidName
 from tabard_registry.refs.semver import Version
 from tabard_registry.refs.version_range import VersionRange, looks_like_range
@@ -30,8 +32,7 @@ _DIGEST_PREFIX = re.compile(rf"[0-9a-f]{{{DIGEST_PREFIX_HEX_MIN},64}}")
 _WEIGHT = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class AdapterName:
+class AdapterName(msgspec.Struct, frozen=True, order=True, gc=False):
     """The name of a release line, `namespace/name`.
 
     Attributes:

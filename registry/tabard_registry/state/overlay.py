@@ -111,7 +111,8 @@ class Overlay(Mapping[AdapterName, Adapter]):
         self.recent = recent
         self.added_count = added_count
         self._old = old
-        self._layers = (recent, old, base)
+        # Every resolve of a line that nobody changed would look into the others, too.
+        self._layers = tuple(layer for layer in (recent, old, base) if len(layer))
 
     def __getitem__(self, name: AdapterName) -> Adapter:
         for layer in self._layers:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tabard_registry import State, sha256_bytes
+from tabard_registry import AdapterName, State, sha256_bytes
 from tabard_registry.log.records import Action
 from tabard_registry.refs.digest import Digest
 from tabard_registry.release.canary import Canary
@@ -305,7 +305,7 @@ def test_blind_vote_counts_for_the_canary() -> None:
 def test_open_canaries_are_bounded() -> None:
     """In the whole registry: every server follows each of them."""
     state, _ = run(*STABLE)
-    others = frozenset(replace(NAME, name=f"line-{n}") for n in range(CANARIES_OPEN_MAX))
+    others = frozenset(AdapterName(NAME.namespace, f"line-{n}") for n in range(CANARIES_OPEN_MAX))
     _, applied = run(start())
     record = replace(applied[0].record, seq=state.seq + 1)
 
