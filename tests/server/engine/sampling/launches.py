@@ -31,6 +31,11 @@ class _Counting(TorchDispatchMode):
     def __torch_dispatch__(
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
+        with self:
+            # In inference mode calls arrive whole that consist of others, `Tensor.to` among them.
+            parts = function.decompose(*args, **(kwargs or {}))
+        if parts is not NotImplemented:
+            return parts
         found = function(*args, **(kwargs or {}))
         name = function.overloadpacket.__name__
         is_launch = not (function.is_view or name in _MAKES_MEMORY)
