@@ -110,6 +110,7 @@ class App:
             threads=self._admitting,
             job_log=self._job_log,
             traces=self._traces,
+            read_on=lambda: self._follower.read_on(),  # noqa: PLW0108 - it is made later
         )
         self._weight_check = WeightCheck(
             engine, metrics=self.metrics, retry_seconds=limits.retry_seconds
@@ -302,6 +303,7 @@ class App:
         policies = Policies(self.registry, ways=self._settings.identity.ways)
         health = self._health
         self._front.rpc.serve(
+            read_on=self._follower.read_on,
             generation=GenerationServicer(
                 health.shadowing.generate,
                 on_sent=health.served.note,

@@ -19,11 +19,7 @@ from tabard_server.adapters.host_memory import Lease
 from tabard_server.adapters.line import Place
 from tabard_server.admission.admission import Admission
 from tabard_server.admission.pictures import NO_PICTURE, PictureReader, PictureReading
-from tabard_server.errors import (
-    JobCancelled,
-    NotServing,
-    Overloaded,
-)
+from tabard_server.errors import JobCancelled, NotServing, Overloaded
 from tabard_server.jobs.job import Accepted, Done, Event, Failed, Job, JobSpec
 from tabard_server.jobs.job_log import JobLog, outcome_of
 from tabard_server.jobs.job_traces import JobTrace, JobTraces
@@ -35,6 +31,7 @@ from tabard_server.jobs.waiting_room import Seats
 from tabard_server.life.readiness import Readiness
 from tabard_server.limits import Limits
 from tabard_server.loop.loop import Loop
+from tabard_server.read_on import ReadOn, found
 from tabard_server.telemetry.metrics import Metrics
 from tabard_server.threads import Threads
 
@@ -63,6 +60,7 @@ class Generation:
         threads: Threads,
         job_log: JobLog,
         traces: JobTraces,
+        read_on: ReadOn,
     ) -> None:
         """Take the rooms along the way.
 
@@ -83,6 +81,7 @@ class Generation:
         self._threads = threads
         self._job_log = job_log
         self._traces = traces
+        self._read_on = read_on
         self._reader_loop = asyncio.get_running_loop()
         self._running: dict[int, JobRun] = {}
         self._places: dict[int, Place] = {}
@@ -246,7 +245,8 @@ class Generation:
         """Pin the job in the thread where prompts are read, and give it its seats."""
         try:
             self._readiness.require()
-            pinned = await self._threads.run(self._pin, spec, reading, asked_at=asked_at)
+            pin = partial(self._threads.run, self._pin, spec, reading, asked_at=asked_at)
+            pinned = await found(pin, read_on=self._read_on)
             job = replace(pinned, trace_id=trace.id if trace else "")
             seats = await self._take_seats(job, spec)
         except Exception as error:

@@ -22,6 +22,8 @@ _RECORDS_AT_ONCE = 1_000
 _REACH_SECONDS = 0.1
 _SAID_AGAIN_SECONDS = 60.0
 # Polls, and telling others of what came, never wait for the threads of acts.
+_LATE_POLLS = 3.0
+"""A store that answers is never heard of later than after so many polls."""
 _THREADS_MAX = 2
 
 
@@ -101,6 +103,18 @@ class Follower:
                 return
             await asyncio.sleep(max(0.0, self._polled_at + _REACH_SECONDS - self._clock()))
             await self._poll()
+
+    async def read_on(self) -> bool:
+        """Read what is new, as `reach` does; say whether there was anything.
+
+        A store that did not answer lately is not asked: who asks for what is not there would wait
+        for it.
+        """
+        if self.lag_seconds > _LATE_POLLS * self._poll_seconds:
+            return False
+        seq = self._registry.seq
+        await self.reach(seq + 1)
+        return self._registry.seq > seq
 
     async def run(self) -> None:
         """Follow the registry until closed."""

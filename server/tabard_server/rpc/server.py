@@ -39,6 +39,7 @@ from tabard_server.callers.caller import OPERATORS
 from tabard_server.callers.gate import Gate
 from tabard_server.life.readiness import Readiness
 from tabard_server.limits import Limits
+from tabard_server.read_on import ReadOn
 from tabard_server.rpc.canary.service import CanaryServicer
 from tabard_server.rpc.door.door import Door, Recognition
 from tabard_server.rpc.door.peers import caller_of
@@ -117,8 +118,15 @@ class RpcServer:
             files: The certificates; None: nothing is encrypted.
         """
         self._services = _Services()
+        self._follow: ReadOn | None = None
         open_door = partial(
-            Door, SERVED, gate=gate, readiness=readiness, count=count, limits=limits
+            Door,
+            SERVED,
+            gate=gate,
+            readiness=readiness,
+            count=count,
+            limits=limits,
+            read_on=self._read_on,
         )
         listener = partial(
             Listener,
@@ -155,6 +163,7 @@ class RpcServer:
     def serve(
         self,
         *,
+        read_on: ReadOn,
         generation: GenerationServicer,
         jobs: JobServicer,
         evaluation: EvaluationServicer,
@@ -165,7 +174,8 @@ class RpcServer:
         review: ReviewServicer,
         canary: CanaryServicer,
     ) -> None:
-        """Let these answer from now on."""
+        """Let these answer from now on, and read on where what is asked for is not there."""
+        self._follow = read_on
         servicers: tuple[tuple[Any, Any], ...] = (
             (generation_service_pb2_grpc.add_GenerationServiceServicer_to_server, generation),
             (job_service_pb2_grpc.add_JobServiceServicer_to_server, jobs),
@@ -179,6 +189,9 @@ class RpcServer:
         )
         for add, servicer in servicers:
             add(servicer, self._services)
+
+    async def _read_on(self) -> bool:
+        return self._follow is not None and await self._follow()
 
     async def stop(self, *, grace_seconds: float) -> None:
         """Refuse new calls, let running ones end, then cut them off. Idempotent."""

@@ -23,6 +23,7 @@ from tabard_server.identity.credentials import UNASKED, Session
 from tabard_server.identity.sessions import Sessions
 from tabard_server.life.readiness import Readiness
 from tabard_server.limits import Limits
+from tabard_server.read_on import ReadOn, found
 from tabard_server.rpc.door.bounds import bounds_of
 from tabard_server.rpc.door.credentials import credentials_of
 from tabard_server.rpc.door.exchange import Exchange
@@ -90,11 +91,12 @@ class Door(grpc.aio.ServerInterceptor):
         readiness: Readiness,
         count: Callable[[str], None],
         limits: Limits,
+        read_on: ReadOn,
     ) -> None:
         """Take the descriptors of all services, and what counts a failure by its reason.
 
         `caller_of` makes a caller of a peer. `readiness` says why, to calls that come before there
-        are servicers.
+        are servicers. `read_on` is asked before a caller hears that something is not there.
 
         Raises:
             KeyError: A method, or a field of its request, is in no table.
@@ -106,6 +108,7 @@ class Door(grpc.aio.ServerInterceptor):
         self._guard = Guard(count=count)
         self._quiet_guard = Guard(count=lambda _reason: None)
         self._limits = limits
+        self._read_on = read_on
         bounds = bounds_of(limits)
         self._methods: dict[str, Method] = {}
         for service in services:
@@ -213,7 +216,7 @@ class Door(grpc.aio.ServerInterceptor):
     ) -> bytes | None:
         async with self._gate.work(method.work, caller=exchange.caller) as exchange.place:
             request = await self._allowed(exchange, method=method)
-            served = _served(serve, request, exchange)
+            served = self._served(serve, request, exchange, method=method)
             # Nobody else may hold the request: a picture is let go of once it is read.
             del request
             if method.work is Work.DRAW:
@@ -225,6 +228,19 @@ class Door(grpc.aio.ServerInterceptor):
         write = answer.SerializeToString
         is_long = method.work is Work.READ
         return exchange.check_size(await self._threads.run(write) if is_long else write())
+
+    def _served(
+        self, serve: Callable[..., Any], request: Any, exchange: Exchange, *, method: Method
+    ) -> Awaitable[Message | None]:
+        """Serve a call; what names something that is not there is served again after news."""
+        if method.work is Work.DRAW or method.streams_requests:
+            # Their requests are let go of before that is known; jobs look again by themselves.
+            return _served(serve, request, exchange)
+
+        async def read_on() -> bool:
+            return not exchange.has_written and await self._read_on()
+
+        return found(lambda: _served(serve, request, exchange), read_on=read_on)
 
     async def _allowed(self, exchange: Exchange, *, method: Method) -> Any:
         """Return the message of the call, or its stream, once its caller may send it."""

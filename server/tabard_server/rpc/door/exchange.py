@@ -43,9 +43,11 @@ class Exchange:
         identity: Who calls, as far as roles go; anybody where nobody is asked.
         session: How that is known.
         place: What its work holds, and others may want; None: nothing.
+        has_written: Whether the caller was sent something.
     """
 
     place: Place | None = None
+    has_written: bool = False
 
     def __init__(
         self,
@@ -140,6 +142,7 @@ class Exchange:
     async def send(self, data: bytes) -> None:
         """Send a message that is written already. Raises as `write`."""
         self.check_size(data)
+        self.has_written = True
         await self._wait(
             self.context.write(data),
             self._sending,
