@@ -28,6 +28,8 @@ _SHARED = {
     "tests/e2e/test_commands_on_server.py": "tiny server",
     "tests/e2e/health/test_evaluation_of_kinds.py": "tiny server",
     "tests/e2e/test_swap_under_load.py": "tiny server",
+    "tests/e2e/flows/test_life.py": "flow server",
+    "tests/e2e/flows/test_bad_input.py": "flow servers",
 }
 """Files that are for one process, because each process would start a server of its own for them."""
 _LONG = (

@@ -49,6 +49,17 @@ def test_other_prediction_is_refused(tmp_path: Path, base: Path, is_file: bool) 
         extracted(base, tuned, tmp_path / "out", rank=4)
 
 
+def test_trainers_epsilon_is_no_flow(tmp_path: Path) -> None:
+    """Kohya's write epsilon into models of SD3.5, too."""
+    base = make_tiny_base(tmp_path / "base", family="sd3")
+    tuned = make_tuned_model(base, tmp_path / "tuned", add_low_rank(2))
+    (weights,) = (tuned / "transformer").glob("*.safetensors")
+    said = {"format": "pt", "modelspec.prediction_type": "epsilon"}
+    save_file(load_file(str(weights)), str(weights), metadata=said)
+
+    assert extracted(base, tuned, tmp_path / "out.safetensors", rank=4).accepted
+
+
 def test_unreadable_things_are_refused(tmp_path: Path, base: Path) -> None:
     """Nothing there, a pickle, half a file, an empty folder, and an adapter: each says why."""
     (tmp_path / "pickle.ckpt").write_bytes(b"\x80\x04K\x01.")

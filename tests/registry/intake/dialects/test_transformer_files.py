@@ -163,7 +163,9 @@ def test_other_family_comes_before_its_t5(tmp_path: Path) -> None:
         "lora_te3_encoder_block_0_layer_0_SelfAttention_q",
         "lora_unet_double_blocks_0_img_mod_lin",
     )
-    tensors = {f"{stem}.{k}": v for stem in stems for k, v in pair(linear(4, 4), letters=False).items()}
+    tensors = {
+        f"{stem}.{k}": v for stem in stems for k, v in pair(linear(4, 4), letters=False).items()
+    }
 
     report = read(tensors, tmp_path, profile=profile).report
 

@@ -9,7 +9,9 @@ from safetensors.torch import load_file, save_file
 from tabard_server.engine.base.profile import profile_of
 from tabard_server.engine.networks.network import NATIVE_LATENTS_MAX
 from tabard_server.engine_port.errors import BaseNotLoadable
+from tests.bases import make_tiny_base
 from tests.server.engine.base.changed_folders import FAMILIES, change_config, copy_folder
+from tests.server.engine.text import tiny_t5
 
 pytestmark = pytest.mark.oracle
 
@@ -64,6 +66,18 @@ def test_unlike_pipeline_is_refused(
 
     with pytest.raises(BaseNotLoadable, match=says):
         profile_of(str(folder))
+
+
+@pytest.mark.parametrize(("family", "t5"), [("sd3", "text_encoder_3"), ("flux", "text_encoder_2")])
+def test_t5_of_another_width_is_refused(tmp_path: Path, family: str, t5: str) -> None:
+    """A folder may be put together by hand: both widths are said."""
+    folder = make_tiny_base(tmp_path / "base", family=family)
+    tiny_t5.new_encoder(3, 64).save_pretrained(folder / t5)
+
+    with pytest.raises(BaseNotLoadable, match="reads text 96 wide, its T5 writes 64") as caught:
+        profile_of(str(folder))
+
+    assert caught.value.hint
 
 
 def test_inpainting_unet_is_named(bases: dict[str, Path], tmp_path: Path) -> None:

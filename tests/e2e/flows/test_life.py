@@ -5,13 +5,12 @@ import base64
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
 
-from tabard import Client, FailedPrecondition, Gate
+from tabard import Client, FailedPrecondition, Gate, InvalidArgument
 from tabard.pictures.words import read_words
 from tabard_registry import Author, Registry
 from tabard_registry.evidence.grid import Grid, GridPrompt
@@ -49,27 +48,29 @@ GRIDS = tuple(
 REQUESTS_MAX = 60
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[RunningServer]:
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """A server of such a base, with a style, another one, and a style that was overdone."""
-    base = make_tiny_base(tmp_path / "base", family="sd3")
+    folder = tmp_path_factory.mktemp("flow")
+    base = make_tiny_base(folder / "base", family="sd3")
     texts: tuple[tuple[str, str, float, Sequence[str]], ...] = (
         (INK, "1.0.0", 0.3, ("q_proj",)),
         (WASH, "1.0.0", 0.2, ()),
         (INK, "1.1.0", 1.5, ()),
     )
     with (
-        run_server(tmp_path, base=base, is_forked=True, cache=str(tmp_path / "cache")) as running,
+        run_server(folder, base=base, is_forked=True, cache=str(folder / "cache")) as running,
         Client(running.address) as client,
     ):
         for seed, (name, version, scale, targets) in enumerate(texts, start=1):
             file = write_diffusers_lora(
-                base, tmp_path / f"{seed}.safetensors", seed=seed, targets=LAYERS,
+                base, folder / f"{seed}.safetensors", seed=seed, targets=LAYERS,
                 text_targets=tuple(targets), scale=scale,
             )  # fmt: skip
             client.publish(
-                name, file, version=version, purpose="style", trigger_words=[f"{name[5:]}ish"]
-            )
+                name, file, version=version, purpose="style", trigger_words=[f"{name[5:]}ish"],
+                sampling={"prediction": "flow_prediction", "enforce": "refuse"},
+            )  # fmt: skip
         for name in (INK, WASH):
             client.promote(f"{name}@1.0.0")
         with closing(Registry.open(running.registry.as_uri())) as registry:
@@ -115,6 +116,20 @@ def test_life_of_a_style(server: RunningServer) -> None:
     assert told["sampler"] == "euler"
     assert (again.outcome, again.differences) == ("same_file", ())
     assert base64.b64decode(answer.data[0].b64_json) == picture != alone
+
+
+def test_word_for_another_prediction_is_refused(server: RunningServer) -> None:
+    """A release that says that it was made for noise, and wants to be worn nowhere else."""
+    with Client(server.address) as client:
+        wanted = {"prediction": "epsilon", "enforce": "refuse"}
+        file = server.registry.parent / "2.safetensors"
+        client.publish("flow/noise", file, version="1.0.0", sampling=wanted)
+        with pytest.raises(InvalidArgument, match="the base predicts flow_prediction") as refused:
+            client.generate("a red star", adapters="flow/noise@1.0.0", **SAID)
+        said = client.status().base_prediction
+
+    assert refused.value.reason == "SAMPLING_REFUSED"
+    assert said == "flow_prediction"
 
 
 def test_bad_release_is_taken_back(server: RunningServer) -> None:
