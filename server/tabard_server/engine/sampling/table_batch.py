@@ -95,8 +95,12 @@ class TableBatch:
         """Return what the model is shown, `[samples, channels, h, w]` in its dtype."""
         shown = self._found[:, _SHOWN]
         if self._samples_of is not None:
-            shown = shown.index_select(0, self._samples_of)
-        return shown.to(self._dtype).reshape(-1, *self._shape[1:])
+            shown = shown.index_select(0, self._samples_of).to(self._dtype)
+        else:
+            # Repeated and rounded by one copy.
+            shown = shown[:, None].expand(-1, self._plan.parts, -1)
+            shown = shown.to(self._dtype, memory_format=torch.contiguous_format)
+        return shown.reshape(-1, *self._shape[1:])
 
     def timesteps(self) -> torch.Tensor:
         """Return what the model is told, `[samples]`, float32 on the device."""
@@ -243,8 +247,8 @@ class _Plan:
         return torch.cat(told, dim=1)
 
     def rows_of_samples(self) -> list[int] | None:
-        """Return of which row each sample is; None: each row has one."""
-        if self.parts == 1:
+        """Return of which row each sample is; None: each row has as many as the others."""
+        if all(course.samples == self.parts for course in self._courses):
             return None
         return [row for row, one in enumerate(self._courses) for _ in range(one.samples)]
 

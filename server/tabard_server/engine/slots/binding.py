@@ -94,7 +94,7 @@ def bind_rows(
         [(len(slot.ranks), weights) for slot, weights in stack] for stack in weighed or stacks
     ]
     worn = WornRows(
-        index=send(torch.tensor([_padded(row, size) for row in ranks]), device),
+        index=binding.index_of([[*row, *[0] * (size - len(row))] for row in ranks], device=device),
         weight=send(_weights(counts, size=size, dtype=dtype), device),
         samples_per_row=samples_per_row,
         is_weighed_between=bool(weighed),

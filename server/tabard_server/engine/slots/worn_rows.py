@@ -5,11 +5,13 @@ Values and what is kept of them from pass to pass. Knows neither layers nor adap
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 import torch
+
+from tabard_server.engine.sending import send
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,15 +113,29 @@ class Binding:
     Attributes:
         worn: None: the bare base.
         kept: What was worn lately, by a key that says of whom; the last one last.
+        indices: Rank rows as they lie on the device, by what they are: weights that move from step
+            to step are sent alone.
         scratch: Where layers gather what is not kept, one after the other; by what for.
     """
 
-    __slots__ = ("kept", "scratch", "worn")
+    __slots__ = ("indices", "kept", "scratch", "worn")
 
     def __init__(self) -> None:
         self.worn: WornRows | None = None
         self.kept: OrderedDict[object, WornRows] = OrderedDict()
+        self.indices: OrderedDict[object, torch.Tensor] = OrderedDict()
         self.scratch: dict[str, torch.Tensor] = {}
+
+    def index_of(self, rows: Sequence[Sequence[int]], *, device: torch.device) -> torch.Tensor:
+        """Return rank rows `[rows, R]` on the device, sent there if none of the last were these."""
+        key = tuple(map(tuple, rows))
+        found = self.indices.pop(key, None)
+        if found is None:
+            found = send(torch.tensor(rows), device)
+        self.indices[key] = found
+        while len(self.indices) > KEPT_BATCHES:
+            self.indices.popitem(last=False)
+        return found
 
     def wear(self, worn: WornRows, *, key: object) -> None:
         """Wear these rank rows in every forward pass until `clear`."""
