@@ -18,6 +18,8 @@ from tabard_registry.errors import InvalidField
 SPACINGS = ("", "leading", "trailing", "linspace")
 """How timesteps are spread; empty: as the base has it."""
 EPSILON, V_PREDICTION, FLOW_PREDICTION = "epsilon", "v_prediction", "flow_prediction"
+"""The noise; the velocity, a mixture of it and the picture; the way from the picture to it. All as
+diffusers calls them."""
 PREDICTIONS = ("", EPSILON, V_PREDICTION, "sample", FLOW_PREDICTION)
 """What the base predicts that it was made for; empty: nobody said."""
 NEGATIVE = "negative"

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tabard_registry.release.sampling import FLOW_PREDICTION
 from tabard_server.engine_port.drawing import WantedDrawing
 from tabard_server.engine_port.errors import UnknownSampler, UnknownSchedule
 from tabard_server.engine_port.samplers import (
-    FLOW_PREDICTION,
     Sampler,
     read_sampler,
     samplers_for,

@@ -11,11 +11,9 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
+from tabard_registry.release.sampling import FLOW_PREDICTION
 from tabard_server.engine_port.errors import SamplerNotServed, UnknownSampler
 from tabard_server.engine_port.walk import ABILITIES, FLOW_ABILITIES, split_schedule
-
-FLOW_PREDICTION = "flow_prediction"
-"""What a flow base predicts: the way from the picture to noise, as diffusers calls it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

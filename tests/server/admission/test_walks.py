@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tabard_registry.release.sampling import FLOW_PREDICTION
 from tabard_server.admission.walks import WalkReader
 from tabard_server.engine_port.drawing import WantedDrawing
 from tabard_server.engine_port.errors import SamplerNotServed
 from tabard_server.engine_port.samplers import (
-    FLOW_PREDICTION,
     FLOW_SAMPLERS,
     SAMPLERS,
     resolve_sampler,

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
+from tabard_registry.release.sampling import FLOW_PREDICTION
 from tabard_server.engine_port.errors import SamplerNotServed, UnknownSampler
 from tabard_server.engine_port.samplers import (
-    FLOW_PREDICTION,
     FLOW_SAMPLERS,
     NEAREST_FLOW,
     SAMPLERS,

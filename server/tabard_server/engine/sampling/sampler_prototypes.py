@@ -14,13 +14,13 @@ import diffusers
 import numpy as np
 from diffusers.utils import is_torchsde_available
 
+from tabard_registry.release.sampling import FLOW_PREDICTION
 from tabard_server.engine.base.schedules.flow_schedule import DYNAMIC, size_shift
 from tabard_server.engine.base.schedules.schedule import is_flow
 from tabard_server.engine.sampling.first_latents import RedrawRule
 from tabard_server.engine.sampling.schedule_table import Tables
 from tabard_server.engine_port.errors import RowNotPossible, SamplerNotServed
 from tabard_server.engine_port.samplers import (
-    FLOW_PREDICTION,
     NEAREST_FLOW,
     Sampler,
     samplers_for,

@@ -13,13 +13,8 @@ from typing import Any
 import diffusers
 import torch
 
-from tabard_registry.intake.report.training_words import (
-    EPSILON,
-    V_PREDICTION,
-    Said,
-    predictions,
-    zero_snrs,
-)
+from tabard_registry.intake.report.training_words import Said, predictions, zero_snrs
+from tabard_registry.release.sampling import EPSILON, FLOW_PREDICTION, V_PREDICTION
 from tabard_server.engine.base.config_bounds import refuse_oversized
 from tabard_server.engine.base.configs import refuse_other_kinds
 from tabard_server.engine.base.files.stored_model import StoredModel
@@ -29,7 +24,6 @@ from tabard_server.engine.base.schedules.flow_schedule import (
     make_flow_scheduler,
 )
 from tabard_server.engine_port.errors import BaseNotLoadable
-from tabard_server.engine_port.samplers import FLOW_PREDICTION
 
 ZERO_SNR = "rescale_betas_zero_snr"
 PREDICTION = "prediction_type"
