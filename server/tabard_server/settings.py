@@ -167,10 +167,10 @@ class Settings(BaseSettings):
     """Keep a second copy of the weights that adapters change, for stacks that own the traffic and
     for adapters that are not low-rank; unset: where it fits into memory beside four images."""
     compiled: bool | Literal["openvino"] = False
-    """Compile the UNet. On a CPU in processes beside the server, which serves as ever until a kind
-    of pass is compiled, and where that is not sooner; kept in the cache folder. On CUDA as captured
-    graphs: the first images of each batch size and pixel size then take long. Needs g++.
-    `openvino`: by OpenVINO, for the base's own size on a CPU; needs `tabard[openvino]`."""
+    """Compile the UNet, in processes beside the server, which serves as ever until a kind of pass
+    is compiled; kept in the cache folder. On a CPU only where that is sooner; on CUDA as captured
+    graphs, and SD3 and Flux, which no such process builds, at the first step of each size. Needs
+    g++. `openvino`: by OpenVINO, for the base's own size on a CPU; needs `tabard[openvino]`."""
     memory_bytes_max: Annotated[int | None, Field(gt=0)] = None
     """What may be used of the device; unset: what it has free."""
     poll_seconds: PositiveFloat = 0.5

@@ -28,7 +28,7 @@ from tests.bench import (
     traffic,
 )
 from tests.bench.alone import DiffusersLoop
-from tests.bench.alternatives import table
+from tests.bench.alternatives import openvino_sizes, table
 from tests.bench.costs import (
     door_cost,
     evaluation_cost,
@@ -172,6 +172,12 @@ def _start(chosen: argparse.Namespace) -> object:
     return measured
 
 
+def _openvino(chosen: argparse.Namespace) -> object:
+    measured = openvino_sizes.run(rounds=chosen.rounds)
+    openvino_sizes.report(measured)
+    return measured
+
+
 def _alternatives(chosen: argparse.Namespace) -> object:
     measured = table.run(rounds=chosen.rounds, without=chosen.without)
     table.report(measured)
@@ -260,6 +266,7 @@ _PARTS: dict[str, Callable[[argparse.Namespace], object]] = {
     "queue": _queue,
     "start": _start,
     "alternatives": _alternatives,
+    "openvino": _openvino,
     "identity": _identity,
     "doors": _doors,
     "evaluation": _evaluation,

@@ -2,6 +2,7 @@
 """Compiled and captured on a CUDA device: swaps and merges replay the graphs of the first few."""
 
 import random
+import time
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ from tests.server.drawings import row_spec
 pytestmark = pytest.mark.gpu
 
 SWAPS = 1_000
+COMPILER_SECONDS_MAX = 240.0
 
 
 @pytest.fixture(scope="module")
@@ -63,12 +65,23 @@ def _walk(engine: Engine, adapters: list[HostAdapter], *, is_merged: bool) -> No
     engine.slots.evict_idle()
 
 
+def _await_compiler(engine: Engine) -> None:
+    """Wait for the process beside; it leaves what the next passes trace."""
+    deadline = time.monotonic() + COMPILER_SECONDS_MAX
+    while (found := engine.compiled) is not None and found.waiting:
+        assert time.monotonic() < deadline, "it takes too long"
+        time.sleep(0.2)
+    assert found is not None and not found.failure, found
+
+
 def test_swaps_record_no_graph(engine: Engine) -> None:
     """A thousand swaps, merged ones among them: no graph is traced and none captured again."""
     dice = random.Random(1)
     adapters = [_lora(engine, seed=n) for n in range(8)]
-    for number, adapter in enumerate(adapters * 2):
-        _walk(engine, [adapter] * 2, is_merged=number % 2 == 0)
+    for _ in ("what orders them", "what traces and captures them"):
+        for number, adapter in enumerate(adapters * 2):
+            _walk(engine, [adapter] * 2, is_merged=number % 2 == 0)
+        _await_compiler(engine)
     torch.cuda.synchronize()
     before = torch.cuda.memory_allocated()
     counters.clear()
@@ -82,6 +95,7 @@ def test_swaps_record_no_graph(engine: Engine) -> None:
     torch.cuda.synchronize()
     assert not counters["inductor"].get("cudagraph_recorded_non_static_inputs")
     assert not counters["inductor"].get("cudagraph_skips")
+    assert engine.compiled is not None and engine.compiled.ready >= 2
     assert torch.cuda.memory_allocated() <= 1.01 * before
 
 

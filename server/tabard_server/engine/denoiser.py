@@ -24,6 +24,7 @@ from tabard_server.engine.batch import (
     filler_of,
     stacks_of,
 )
+from tabard_server.engine.compiled.captured import compile_pass
 from tabard_server.engine.compiled.graph import PassShape, shape_of
 from tabard_server.engine.compiled.passes import CompiledPasses
 from tabard_server.engine.compiled.ways import Graph
@@ -45,9 +46,6 @@ from tabard_server.engine_port.errors import no_merged_copy
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.stack import StackKey
 from tabard_server.engine_port.work import GUIDED_SAMPLES
-
-GRAPHS_MAX = 256
-"""Graphs that are kept: one for each bucket of samples, ranks, prompt windows and pixel size."""
 
 
 class Denoiser:
@@ -77,8 +75,9 @@ class Denoiser:
             binding: That of its layers.
             merged: The merged copy, if there may be one.
             dtype: Dtype of the model.
-            is_captured: Whether it runs as a compiled and captured graph, on CUDA.
-            libraries: What passes run that are compiled for a CPU; None: nothing is.
+            is_captured: Whether whatever it runs is compiled and captured at once, on CUDA: a
+                network that no process beside the server can build.
+            libraries: What passes run that are compiled beside the server; None: nothing is.
             stopwatch: Notes what steps and merges take.
         """
         self._stopwatch = stopwatch
@@ -311,9 +310,7 @@ class Denoiser:
         return self._network.predict(latents, timesteps, words, skipped=skipped)
 
     def _capture(self) -> Any:
-        torch._dynamo.config.recompile_limit = GRAPHS_MAX
-        torch._dynamo.config.accumulated_recompile_limit = 4 * GRAPHS_MAX
-        return torch.compile(self._forward, fullgraph=True, dynamic=False, mode="reduce-overhead")
+        return compile_pass(self._forward)
 
     def _shape(self, rows: Sequence[Row], *, is_merged: bool) -> PassShape:
         """Return the kind of a compiled pass of these rows."""

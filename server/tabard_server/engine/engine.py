@@ -125,12 +125,12 @@ class Engine:
             device=device,
             bytes_max=text_bytes_max if plan is None else plan.texts,
         )
+        libraries = self._new_libraries(rank_rows, compiling=compiling)
+        self._is_captured = is_compiled and device.type == "cuda" and libraries is None
         self._denoiser = self._new_denoiser(
-            self._new_libraries(rank_rows, compiling=compiling),
-            is_captured=is_compiled and device.type == "cuda",
-            can_merge=can_merge,
+            libraries, is_captured=self._is_captured, can_merge=can_merge
         )
-        self.can_merge, self._is_compiled, self.fused_layers = can_merge, is_compiled, 0
+        self.can_merge, self.fused_layers = can_merge, 0
         samplers, clip_skip_max = self._samplers.names, self._text.clip_skip_max
         self.facts = facts_of(base, samplers=samplers, clip_skip_max=clip_skip_max, dtype=dtype)
 
@@ -183,7 +183,7 @@ class Engine:
 
     @property
     def compiled(self) -> Compiled | None:
-        """How far the compiled passes are; None: there are none, or they are captured graphs."""
+        """How far the compiled passes are; None: there are none, or each compiles as it comes."""
         return self._denoiser.compiled
 
     @property
@@ -205,7 +205,7 @@ class Engine:
             self.plan = self.plan.measured(passes, size=self._stopwatch.work.native)
         rows_max = ROWS_PER_STEP if self.plan is None else self.plan.rows_per_step
         if self._device.type == "cuda":
-            self.fused_layers = fuse(self._base, rows=rows_max, is_compiled=self._is_compiled)
+            self.fused_layers = fuse(self._base, rows=rows_max, is_compiled=self._is_captured)
         side = self._base.native_pixels // self._base.latent_factor
         self._denoiser.warm(
             (side, side),
@@ -335,14 +335,16 @@ class Engine:
     def _new_libraries(
         self, rank_rows: int, *, compiling: Compiling | None
     ) -> CompiledPasses | None:
-        """Return what passes may run on a CPU; on CUDA they are captured graphs."""
+        """Return what passes may run that are compiled beside the server."""
         network = self._base.network
         # They are built for weights that are kept in what they are computed in.
         can_build = network.library_config is not None and self._base.precision.storage is None
-        if compiling is None or self._device.type == "cuda" or not can_build:
+        if compiling is None or not can_build:
             return None
         return libraries_of(
             network.module,
+            binding=self._bindings[network.component],
+            device=self._device,
             dtype=self._dtype,
             rank_rows=rank_rows,
             compiling=compiling,

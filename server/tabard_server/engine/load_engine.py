@@ -8,6 +8,7 @@ import torch
 
 from tabard_server.engine.base.loading import load_base
 from tabard_server.engine.base.schedules.schedule import Asked
+from tabard_server.engine.compiled.order import tools_key
 from tabard_server.engine.engine import Engine
 from tabard_server.engine.measures.dry_run import walk_through
 from tabard_server.engine.measures.memory_plan import free_bytes, plan_memory
@@ -70,8 +71,10 @@ def load_engine(settings: EngineSettings, *, tell: Tell = tell_nobody) -> Engine
     device = find_device(settings.device)
     compiling, most = settings.compiling, settings.memory_bytes_max
     if compiling is not None and device.type == "cuda":
-        # Captured graphs are made in this process, of kernels that PyTorch keeps there.
-        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(compiling.root / "inductor"))
+        # Captured graphs are made in this process, of kernels that PyTorch keeps there: it finds
+        # what a process beside it has compiled.
+        kernels = compiling.root / "inductor" / tools_key(device.type)
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(kernels))
     wanted, storage = _find_dtype(settings.dtype, device=device), settings.storage_dtype
     is_openvino = compiling is not None and compiling.compiler == OPENVINO
     if is_openvino and (device.type, wanted, storage) != ("cpu", torch.float32, None):
@@ -103,6 +106,10 @@ def load_engine(settings: EngineSettings, *, tell: Tell = tell_nobody) -> Engine
         free_bytes=free_bytes(device, base=base) if most is None else most,
         text_bytes_max=settings.text_bytes_max,
         has_openvino=is_openvino and base.network.library_config is not None,
+        has_builder=compiling is not None
+        and device.type == "cuda"
+        and base.network.library_config is not None
+        and base.precision.storage is None,
     )
     plan.require()
     tell(Stage(name=f"moving it to {device}", size_bytes=plan.base + plan.slots + plan.merged))

@@ -12,8 +12,8 @@ from tabard_server.engine_port.work import Work
 
 COMPILED_BYTES_MAX = 2 << 30
 """What compiled passes of all bases may take on the disk."""
-INDUCTOR, OPENVINO = "inductor", "openvino"
-"""What compiles them: PyTorch's own compiler, or OpenVINO."""
+INDUCTOR, OPENVINO, CAPTURED = "inductor", "openvino", "captured"
+"""What compiles them: PyTorch's own compiler, OpenVINO, or the first into graphs of CUDA."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ All get one thread. A way whose package is not here says so by its name, and not
 
 import importlib.util
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -44,23 +44,23 @@ class Scene:
     Attributes:
         config: Of the UNet.
         unet: As diffusers makes it, in float32, its weights as they are stored.
-        inputs: Samples, timesteps and text, by position.
+        inputs: Samples, timesteps and text, by position; where it is told of sizes, those behind.
         folder: For files of a way.
     """
 
     config: Mapping[str, Any]
     unet: UNet2DConditionModel
-    inputs: tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+    inputs: tuple[torch.Tensor, ...]
     folder: Path
 
     def twin(self) -> UNet2DConditionModel:
         """Return another model around the same weights, as far as nobody lays them out anew."""
         return full_size.twin_of(self.unet, config=dict(self.config))
 
-    def adapters(self) -> list[HostAdapter]:
-        """Return an adapter of the transformer layers for each sample."""
+    def adapters(self, *, count: int = SAMPLES, rank: int = full_size.RANK) -> list[HostAdapter]:
+        """Return adapters of the transformer layers."""
         profile = full_size.profile_of(self.unet)
-        return [_adapter(profile, seed=seed) for seed in range(SAMPLES)]
+        return [_adapter(profile, seed=seed, rank=rank) for seed in range(count)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,19 +84,22 @@ class Way:
         return [name for name in self.needs if importlib.util.find_spec(name) is None]
 
 
-def new_scene(folder: Path, *, config: Mapping[str, Any], side: int) -> Scene:
+def new_scene(
+    folder: Path, *, config: Mapping[str, Any], side: int, samples: int = SAMPLES
+) -> Scene:
     """Make a UNet of random weights and inputs for it; `side` of the latents."""
     generator = torch.Generator().manual_seed(1)
     unet = full_size.new_unet(dtype=torch.float32, device=CPU, config=dict(config))
     _let_through(unet, generator)
-    text = torch.randn(SAMPLES, 77, config["cross_attention_dim"], generator=generator)
+    text = torch.randn(samples, 77, config["cross_attention_dim"], generator=generator)
     return Scene(
         config=config,
         unet=unet,
         inputs=(
-            torch.randn(SAMPLES, 4, side, side, generator=generator),
-            torch.full((SAMPLES,), 500),
+            torch.randn(samples, 4, side, side, generator=generator),
+            torch.full((samples,), 500),
             text,
+            *_added(config, samples, generator),
         ),
         folder=folder,
     )
@@ -109,6 +112,15 @@ def references(scene: Scene) -> dict[str, torch.Tensor]:
     found["one"] = worn[0]
     found["rows"] = torch.stack([one[sample] for sample, one in enumerate(worn)])
     return found
+
+
+def _added(
+    config: Mapping[str, Any], samples: int, generator: torch.Generator
+) -> list[torch.Tensor]:
+    if config.get("addition_embed_type") != "text_time":
+        return []
+    pooled = torch.randn(samples, full_size.POOLED_WIDTH, generator=generator)
+    return [pooled, torch.full((samples, 6), 128.0)]
 
 
 def _let_through(unet: nn.Module, generator: torch.Generator) -> None:
@@ -129,12 +141,25 @@ class _Plain(nn.Module):
         self.eval()
 
     def forward(
-        self, sample: torch.Tensor, timestep: torch.Tensor, text: torch.Tensor
+        self,
+        sample: torch.Tensor,
+        timestep: torch.Tensor,
+        text: torch.Tensor,
+        pooled: torch.Tensor | None = None,
+        sizes: torch.Tensor | None = None,
     ) -> torch.Tensor:
         found: torch.Tensor = self.unet(
-            sample, timestep, encoder_hidden_states=text, return_dict=False
+            sample,
+            timestep,
+            encoder_hidden_states=text,
+            added_cond_kwargs=None if pooled is None else _told(pooled, sizes),
+            return_dict=False,
         )[0]
         return found
+
+
+def _told(pooled: torch.Tensor, sizes: torch.Tensor | None) -> dict[str, torch.Tensor | None]:
+    return {"text_embeds": pooled, "time_ids": sizes}
 
 
 def _eager(scene: Scene) -> Predict:
@@ -155,7 +180,8 @@ def _compiled(scene: Scene) -> Predict:
     return _calling(torch.compile(_Plain(unet), fullgraph=True, dynamic=False), scene)
 
 
-def _openvino(scene: Scene) -> Predict:
+def plain_openvino(scene: Scene) -> Predict:
+    """Return a call of OpenVINO alone: fixed sizes, its weights constants."""
     openvino = import_openvino()
     with torch.inference_mode():
         model = openvino.convert_model(_Plain(scene.twin()), example_input=scene.inputs)
@@ -233,51 +259,68 @@ def _tabard_merged(scene: Scene) -> Predict:
 
 
 def _tabard_openvino(scene: Scene, *, is_worn: bool) -> Predict:
+    worn = [[adapter] for adapter in scene.adapters()] if is_worn else []
+    return by_openvino(scene, {"": worn})[""]
+
+
+def by_openvino(
+    scene: Scene, wearing: Mapping[str, Sequence[Sequence[HostAdapter]]]
+) -> dict[str, Predict]:
+    """Return calls of Tabard's graph by OpenVINO, by what each sample wears; empty: bare."""
+    adapters = {one.digest: one for stacks in wearing.values() for stack in stacks for one in stack}
     unet = scene.twin().to(memory_format=torch.channels_last)
-    slots, binding = full_size.slots_of(unet, rank_total=SAMPLES * full_size.RANK)
+    total = sum(_rank_of(one) for one in adapters.values())
+    slots, binding = full_size.slots_of(unet, rank_total=max(total, SAMPLES * full_size.RANK))
     for layer in slots._layers.values():
         make_tables(layer)
-    held = slots.acquire(scene.adapters()) if is_worn else []
-    latents, timesteps, text = scene.inputs
-    order = Order(
-        base=BaseOrder(
-            config=dict(unet.config),
-            dtype="float32",
-            rank_rows=slots.capacity + 1,
-            compiler=OPENVINO,
-        ),
-        shape=PassShape(
-            samples=2, height=latents.shape[2], width=latents.shape[3], tokens=text.shape[1]
-        ),
-        threads=1,
-        target=scene.folder / "unet.graph",
-    )
-    build(order)
-    graph = OpenVinoGraph(order.target, tensors_of(unet))
-    while not graph.is_ready:
-        time.sleep(0.1)
+    held = dict(zip(adapters, slots.acquire(list(adapters.values())), strict=True))
+    graph = _graph_of(unet, scene, rank_rows=slots.capacity + 1)
+    latents, timesteps, text, *told = scene.inputs
+    added = dict(zip(("text_embeds", "time_ids"), told, strict=False)) or None
 
-    def predict() -> torch.Tensor:
+    def predict(stacks: Sequence[Sequence[HostAdapter]]) -> torch.Tensor:
         with torch.inference_mode():
             bind_rows(
                 binding,
-                stacks=[[(slot, (WEIGHT,))] for slot in held] or [[]],
+                stacks=[[(held[one.digest], (WEIGHT,)) for one in stack] for stack in stacks]
+                or [[]],
                 samples_per_row=1,
                 device=CPU,
                 dtype=torch.float32,
                 is_everywhere=True,
                 rank_buckets=COMPILED_RANK_BUCKETS,
             )
-            return graph.run(binding.worn, latents, timesteps, text, None)
+            return graph.run(binding.worn, latents, timesteps, text, added)
 
-    return predict
+    return {name: partial(predict, stacks) for name, stacks in wearing.items()}
+
+
+def _rank_of(adapter: HostAdapter) -> int:
+    return max(packed.down.shape[0] for packed in adapter.layers.values())
+
+
+def _graph_of(unet: Any, scene: Scene, *, rank_rows: int) -> OpenVinoGraph:
+    """Build Tabard's graph as the process does, and wait until it is compiled."""
+    latents, text = scene.inputs[0], scene.inputs[2]
+    base = BaseOrder(
+        config=dict(unet.config), dtype="float32", rank_rows=rank_rows, compiler=OPENVINO
+    )
+    shape = PassShape(
+        samples=2, height=latents.shape[2], width=latents.shape[3], tokens=text.shape[1]
+    )
+    target = scene.folder / "unet.graph"
+    build(Order(base=base, shape=shape, threads=1, target=target))
+    graph = OpenVinoGraph(target, tensors_of(unet))
+    while not graph.is_ready:
+        time.sleep(0.1)
+    return graph
 
 
 WAYS = (
     Way(name="diffusers, eager", prepare=_eager),
     Way(name="diffusers, channels last", prepare=_channels_last),
     Way(name="diffusers, compiled", prepare=_compiled),
-    Way(name="OpenVINO", prepare=_openvino, needs=("openvino",)),
+    Way(name="OpenVINO", prepare=plain_openvino, needs=("openvino",)),
     Way(name="onnxruntime", prepare=_onnxruntime, needs=("onnxruntime", "onnx", "onnxscript")),
     Way(name="Tabard, bare", prepare=_tabard_bare),
     Way(name="Tabard, each sample another adapter", prepare=_tabard_rows, wears="rows"),
@@ -316,9 +359,8 @@ def _merged_by_hand(scene: Scene, adapter: HostAdapter) -> torch.Tensor:
     return _calling(_Plain(unet), scene)()
 
 
-def _adapter(profile: Any, *, seed: int) -> HostAdapter:
+def _adapter(profile: Any, *, seed: int, rank: int) -> HostAdapter:
     generator = torch.Generator().manual_seed(seed)
-    rank = full_size.RANK
     layers = {
         (full_size.COMPONENT, name): PackedLayer(
             down=torch.randn(rank, shape.inputs, generator=generator) * 0.05,
@@ -326,4 +368,4 @@ def _adapter(profile: Any, *, seed: int) -> HostAdapter:
         )
         for name, shape in full_size.adapted(profile)
     }
-    return lay_out(layers, digest=f"sha256:{seed}", dtype=torch.float32)
+    return lay_out(layers, digest=f"sha256:{seed}-{rank}", dtype=torch.float32)

@@ -21,12 +21,13 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch import nn
 
+from tabard_server.engine.compiled.captured import compile_pass, pass_of, write_mark
 from tabard_server.engine.compiled.graph import UNetPass
 from tabard_server.engine.compiled.library import tensors_of
 from tabard_server.engine.compiled.order import Order
 from tabard_server.engine.slots.slotted_layers import add_slots, is_slottable
 from tabard_server.engine.slots.worn_rows import Binding
-from tabard_server.engine_port.costs import OPENVINO
+from tabard_server.engine_port.costs import CAPTURED, INDUCTOR, OPENVINO
 from tabard_server.engine_port.weights.blocks import Blocks
 
 _NICENESS = 10
@@ -37,7 +38,8 @@ def build(order: Order) -> None:
     """Compile a library, and lay it and its wishes down; the wishes last."""
     begun_at = time.monotonic()
     torch.set_num_threads(order.threads)
-    wants = (_build_graph if order.base.compiler == OPENVINO else _build_library)(order)
+    ways = {INDUCTOR: _build_library, OPENVINO: _build_graph, CAPTURED: _build_kernels}
+    wants = ways[order.base.compiler](order)
     used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     cpu_seconds = sum(one.ru_utime + one.ru_stime for one in used)
     took = {"seconds": time.monotonic() - begun_at, "cpu_seconds": cpu_seconds}
@@ -50,6 +52,19 @@ def _build_graph(order: Order) -> dict[str, Any]:
     from tabard_server.engine.compiled.openvino_build import build_graph  # noqa: PLC0415 - an extra
 
     build_graph(order.base, _bare_unet(order), shape=order.shape, target=order.target)
+    return {}
+
+
+def _build_kernels(order: Order) -> dict[str, Any]:
+    """Run a pass once as the server will, so that inductor keeps its kernels; lay down a mark."""
+    binding, dtype = Binding(), getattr(torch, order.base.dtype)
+    unet = _new_unet(order, binding=binding).to(order.base.device)
+    whole = pass_of(unet, binding=binding, shape=order.shape, dtype=dtype)
+    sizes = order.shape.inputs(order.base.config, dtype=dtype).values()
+    inputs = [torch.zeros(size, dtype=kind, device=order.base.device) for size, kind in sizes]
+    with torch.inference_mode():
+        compile_pass(whole)(*inputs)
+    write_mark(order.target, order.shape)
     return {}
 
 

@@ -24,7 +24,7 @@ from tabard_registry.scratch import Scratch
 from tabard_server.engine.compiled.folder import LibraryFolder
 from tabard_server.engine.compiled.graph import PassShape
 from tabard_server.engine.compiled.order import BaseOrder, Order
-from tabard_server.engine_port.costs import INDUCTOR
+from tabard_server.engine_port.costs import CAPTURED, OPENVINO
 from tabard_server.telemetry.logs import log_event, log_problem
 
 ORDERS_MAX = 32
@@ -115,16 +115,17 @@ class Builder:
 
 def run_process(order: Order, scratch: Path) -> dict[str, float]:
     """Build in a process of its own, which ends with this one."""
-    is_of_pytorch = order.base.compiler == INDUCTOR
-    if is_of_pytorch and not any(map(shutil.which, COMPILERS)):
+    if order.base.compiler != OPENVINO and not any(map(shutil.which, COMPILERS)):
         raise BuildFailed("a compiled base needs a C++ compiler, and none is here: install g++")
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-        "TORCHINDUCTOR_CACHE_DIR": str(scratch / "inductor"),
-        "TORCHINDUCTOR_COMPILE_THREADS": "1",
         "TMPDIR": str(scratch),
     }
+    # On CUDA processors are idle, and the server looks for the kernels in its own folder.
+    if order.base.compiler != CAPTURED:
+        environment["TORCHINDUCTOR_COMPILE_THREADS"] = "1"
+        environment["TORCHINDUCTOR_CACHE_DIR"] = str(scratch / "inductor")
     process = subprocess.Popen(
         [sys.executable, "-m", _PROGRAM],
         stdin=subprocess.PIPE,

@@ -13,13 +13,16 @@ from tabard_server.engine.compiled.folder import LibraryFolder
 from tabard_server.engine.compiled.library import tensors_of
 from tabard_server.engine.compiled.order import BaseOrder
 from tabard_server.engine.compiled.passes import CompiledPasses
-from tabard_server.engine.compiled.ways import way_of
-from tabard_server.engine_port.costs import Compiling
+from tabard_server.engine.compiled.ways import captured_way, way_of
+from tabard_server.engine.slots.worn_rows import Binding
+from tabard_server.engine_port.costs import CAPTURED, Compiling
 
 
 def libraries_of(
     unet: Any,
     *,
+    binding: Binding,
+    device: torch.device,
     dtype: torch.dtype,
     rank_rows: int,
     compiling: Compiling,
@@ -28,23 +31,29 @@ def libraries_of(
     """Return the compiled passes of a UNet; nothing is built before one is wanted.
 
     Args:
-        unet: On a CPU, its layers with tables of slots.
+        unet: On its device, its layers with tables of slots.
+        binding: That of its layers.
+        device: A CPU, or a CUDA device, where passes run as captured graphs.
         dtype: Of its weights.
         rank_rows: Rows of every table.
         compiling: How, and where they are kept.
         run: Builds a library; None: a process does.
     """
+    compiler = CAPTURED if device.type == "cuda" else compiling.compiler
     config = {name: value for name, value in unet.config.items() if not name.startswith("_")}
     order = BaseOrder(
         config=config,
         dtype=str(dtype).removeprefix("torch."),
         rank_rows=rank_rows,
-        compiler=compiling.compiler,
+        compiler=compiler,
+        device=device.type,
     )
     folder = LibraryFolder(compiling.root, key=order.key, bytes_max=compiling.bytes_max)
     return CompiledPasses(
         folder=folder,
         builder=Builder(order, folder=folder, run=run),
         tensors=lambda: tensors_of(unet),
-        way=way_of(compiling.compiler),
+        way=captured_way(unet, binding=binding, dtype=dtype)
+        if compiler == CAPTURED
+        else way_of(compiler),
     )

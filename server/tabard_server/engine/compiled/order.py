@@ -16,14 +16,14 @@ from typing import Any
 import torch
 
 from tabard_registry.refs.digest import sha256_bytes
-from tabard_server.engine.compiled import graph
+from tabard_server.engine.compiled import captured, graph
 from tabard_server.engine.compiled.graph import PassShape
 from tabard_server.engine.slots import magnitudes, slotted_layers
 from tabard_server.engine_port.costs import INDUCTOR
 
 _VERSIONS = ("torch", "triton", "diffusers", "openvino")
 _OWN = ("openvino_layers.py", "openvino_build.py")
-_SOURCES = (graph, magnitudes, slotted_layers)
+_SOURCES = (captured, graph, magnitudes, slotted_layers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,13 +34,15 @@ class BaseOrder:
         config: That of its UNet.
         dtype: Of its weights, like `float32`.
         rank_rows: Rows of every table of slots.
-        compiler: `INDUCTOR` or `OPENVINO`.
+        compiler: `INDUCTOR`, `OPENVINO` or `CAPTURED`.
+        device: Kind of the device.
     """
 
     config: Mapping[str, Any]
     dtype: str
     rank_rows: int
     compiler: str = INDUCTOR
+    device: str = "cpu"
 
     @property
     def key(self) -> str:
@@ -49,13 +51,11 @@ class BaseOrder:
         sources += [Path(__file__).with_name(name) for name in _OWN]
         told = {
             "base": {**asdict(self), "config": dict(self.config)},
-            "versions": {name: _version(name) for name in _VERSIONS},
             "sources": [str(sha256_bytes(one.read_bytes())) for one in sources],
-            "machine": [platform.machine(), torch.backends.cpu.get_cpu_capability(), _processor()],
+            "tools": _tools(self.device),
             "threads": torch.get_num_threads(),
         }
-        text = json.dumps(told, sort_keys=True, default=str)
-        return str(sha256_bytes(text.encode())).removeprefix("sha256:")[:32]
+        return _short(told)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +90,23 @@ class Order:
             threads=told["threads"],
             target=Path(told["target"]),
         )
+
+
+def tools_key(device: str) -> str:
+    """Name of the folder of kernels that other versions or another machine cannot use."""
+    return _short(_tools(device))
+
+
+def _tools(device: str) -> dict[str, Any]:
+    machine = [platform.machine(), torch.backends.cpu.get_cpu_capability(), _processor()]
+    if device == "cuda":
+        machine += [torch.cuda.get_device_name(), str(torch.cuda.get_device_capability())]
+    return {"versions": {name: _version(name) for name in _VERSIONS}, "machine": machine}
+
+
+def _short(told: Mapping[str, Any]) -> str:
+    text = json.dumps(told, sort_keys=True, default=str)
+    return str(sha256_bytes(text.encode())).removeprefix("sha256:")[:32]
 
 
 def _version(name: str) -> str:

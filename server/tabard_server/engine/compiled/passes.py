@@ -99,7 +99,8 @@ class CompiledPasses:
             if self._seen[shape] >= PASSES_BEFORE and kind not in self._base:
                 self._builder.want(kind)
             return None
-        if not self._trials.setdefault(shape, Trial()).takes_library:
+        trial = self._trials.setdefault(shape, Trial())
+        if self._way.is_tried and not trial.takes_library:
             return None
         return library if layout is None else self._bound(kind, layout=layout)
 
@@ -122,7 +123,7 @@ class CompiledPasses:
     def note(self, seconds: float, *, shape: PassShape, samples: int, is_compiled: bool) -> None:
         """Take what a pass took: while both ways are tried, it counts."""
         trial = self._trials.get(shape)
-        if trial is None or trial.is_over:
+        if trial is None or trial.is_over or not self._way.is_tried:
             return
         trial.note(seconds, samples=samples, is_compiled=is_compiled)
         if trial.is_over:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The two ways to make a graph of a UNet that is kept: libraries by AOTInductor, one of OpenVINO.
+"""The ways to make a graph of a UNet: AOTInductor's libraries, one of OpenVINO, captured graphs.
 
 In: the name of a way. Out: what differs between them. Whatever is the same (orders, the folder, the
 comparison, the trial) knows neither.
@@ -8,14 +8,15 @@ comparison, the trial) knows neither.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 
+from tabard_server.engine.compiled.captured import CapturedGraphs
 from tabard_server.engine.compiled.graph import PassShape
 from tabard_server.engine.compiled.library import Library
 from tabard_server.engine.compiled.openvino_graph import SAMPLES, OpenVinoGraph
-from tabard_server.engine.slots.worn_rows import WornRows
+from tabard_server.engine.slots.worn_rows import Binding, WornRows
 from tabard_server.engine_port.costs import OPENVINO
 
 LIBRARIES_MAX = 64
@@ -56,12 +57,14 @@ class Way:
         kind_of: Says which graph a kind of pass runs; None: it stays eager.
         wears_copies: Whether graphs run around a merged copy, too.
         graphs_max: In memory; kinds that come later stay eager.
+        is_tried: Whether it is measured beside the eager way, and left where that is sooner.
     """
 
     load: Callable[[Path, Mapping[str, torch.Tensor]], Graph]
     kind_of: Callable[[PassShape], PassShape | None]
     wears_copies: bool
     graphs_max: int
+    is_tried: bool = True
 
 
 def way_of(name: str) -> Way:
@@ -73,6 +76,22 @@ def way_of(name: str) -> Way:
         kind_of=_of_everything,
         wears_copies=True,
         graphs_max=LIBRARIES_MAX,
+    )
+
+
+def captured_way(unet: Any, *, binding: Binding, dtype: torch.dtype) -> Way:
+    """Return the way of graphs that are traced around a UNet in this process, on CUDA captured.
+
+    There a step is handed over long before it is over: nobody could tell which way is sooner
+    without waiting for the device.
+    """
+    graphs = CapturedGraphs(unet, binding=binding, dtype=dtype)
+    return Way(
+        load=graphs.load,
+        kind_of=_of_everything,
+        wears_copies=True,
+        graphs_max=LIBRARIES_MAX,
+        is_tried=False,
     )
 
 

@@ -65,6 +65,7 @@ def plan_memory(
     free_bytes: int | None,
     text_bytes_max: int = TEXT_BYTES_MAX,
     has_openvino: bool = False,
+    has_builder: bool = False,
 ) -> MemoryPlan:
     """Add up what an engine of these bounds will use, and choose those that are not given.
 
@@ -79,6 +80,8 @@ def plan_memory(
         free_bytes: What there is for all of it, the base included; None: unknown.
         text_bytes_max: Encoded prompts that shall be kept, where there is room.
         has_openvino: Whether the UNet runs in OpenVINO, too.
+        has_builder: Whether a process beside compiles it on the same device: it has a UNet with
+            slots of its own there, and runs a step of it.
     """
     native = (base.native_pixels, base.native_pixels)
     passes = _passes(base, walked, dtype=dtype, device=device)
@@ -89,16 +92,18 @@ def plan_memory(
     adaptable = sum(_values(base.models[component]) for component in base.adaptable)
 
     def plan_of(rows: int, has_copy: bool) -> MemoryPlan:
+        activations = passes.of(native, samples=GUIDED_SAMPLES * rows)
+        compiled = round(OPENVINO_TO_WEIGHTS * own) if has_openvino else 0
         return MemoryPlan(
             base=weights,
             slots=slots,
             merged=adaptable * dtype.itemsize if has_copy else 0,
             gathered=min(GATHERED_BYTES_MAX, rows * slots) + rows * told,
-            activations=passes.of(native, samples=GUIDED_SAMPLES * rows),
+            activations=activations,
             passes=passes,
             free=free_bytes,
             rows_per_step=rows,
-            compiled=round(OPENVINO_TO_WEIGHTS * own) if has_openvino else 0,
+            compiled=own + slots + activations if has_builder else compiled,
             # On a CPU host memory is where they lie.
             texts_movable=_texts(base, dtype=dtype) if device.type == "cuda" else (),
         )

@@ -23,7 +23,13 @@ SECONDS_MAX = 1_800
 def _passes(unet: Any, root: Path, **options: Any) -> CompiledPasses:
     compiling = Compiling(root=root)
     return libraries_of(
-        unet, dtype=torch.float32, rank_rows=RANK_ROWS, compiling=compiling, **options
+        unet,
+        binding=unet.tests_binding,
+        device=torch.device("cpu"),
+        dtype=torch.float32,
+        rank_rows=RANK_ROWS,
+        compiling=compiling,
+        **options,
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tabard_server.engine.compiled import order as order_module
-from tabard_server.engine.compiled.order import BaseOrder, Order
+from tabard_server.engine.compiled.order import BaseOrder, Order, tools_key
 from tests.server.engine.compiled.conftest import shape
 
 
@@ -29,10 +29,12 @@ def test_key_changes_with_everything(
         replace(base_order, dtype="float64").key,
         replace(base_order, rank_rows=10).key,
     }
+    tools = {tools_key("cpu")}
     for name in ("_version", "_processor"):
         with monkeypatch.context() as patch:
             patch.setattr(order_module, name, lambda *_: "another")
             keys.add(base_order.key)
+            tools.add(tools_key("cpu"))
 
-    assert len(keys) == 6
+    assert (len(keys), len(tools)) == (6, 3)
     assert base_order.key == replace(base_order).key

@@ -225,6 +225,15 @@ def test_weights_in_openvino_are_planned(base: Base) -> None:
         tight.require()
 
 
+def test_process_that_compiles_is_planned(base: Base) -> None:
+    """It has a UNet with slots of its own on the device, and runs a step of it."""
+    own = sum(one.numel() for one in base.network.module.parameters()) * 4
+    planned = _plan(base, has_builder=True)
+
+    assert planned.compiled == own + planned.slots + planned.activations
+    assert planned.total - _plan(base).total == planned.compiled
+
+
 def test_packed_weights_give_way(base: Base) -> None:
     """Where little is left they take half of it, and no rows, no copy and no start."""
     without = replace(_plan(base), packed=0).total
