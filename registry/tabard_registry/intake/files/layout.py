@@ -11,11 +11,12 @@ import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby, pairwise
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
 
 from tabard_registry.intake.files.headers import BadHeader
 from tabard_registry.intake.files.kept import Kept
@@ -39,8 +40,21 @@ _DIMENSION_MAX = 1 << 40
 _NAME_CHARS_MAX = 256
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TensorEntry:
+_Size = Annotated[int, msgspec.Meta(ge=0, le=_DIMENSION_MAX)]
+
+
+class _PlainRow(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    dtype: str
+    shape: Annotated[tuple[_Size, ...], msgspec.Meta(max_length=_DIMENSIONS_MAX)]
+    data_offsets: tuple[_Size, _Size]
+
+
+_ROW_QUOTES = 10
+"""Quotation marks of a tensor: its key, three names and a type."""
+_PLAIN = msgspec.json.Decoder(dict[str, _PlainRow])
+
+
+class TensorEntry(msgspec.Struct, frozen=True, gc=False):
     """One tensor of a file.
 
     Attributes:
@@ -103,7 +117,11 @@ def read_layout(text: bytes, *, limits: IntakeLimits) -> tuple[Mapping[str, str]
     layout = None if rest is None else _KEPT.get(rest)
     if layout is not None and len(layout.tensors) <= limits.tensors_max:
         return metadata, layout
-    found, tensors = _parse(text, limits=limits)
+    plain = None
+    if rest and text.startswith(b"{"):
+        # What is left begins with this sign too, or with a comma in its place.
+        plain = _parse_plain("{" + rest[1:], limits=limits)
+    found, tensors = _parse(text, limits=limits) if plain is None else (metadata, plain)
     layout = Layout(tensors, ends_at=_check_layout(tensors))
     # Texts that stand elsewhere, between tensors, are no part of a kind.
     if rest is not None and found == metadata:
@@ -141,6 +159,37 @@ def _apart(text: bytes) -> tuple[dict[str, str], str | None]:
 
 def _is_texts(metadata: Any) -> bool:
     return isinstance(metadata, dict) and all(isinstance(x, str) for x in metadata.values())
+
+
+def _parse_plain(text: str, *, limits: IntakeLimits) -> dict[str, TensorEntry] | None:
+    """Read what says all tensors, as every writer writes it, in one go.
+
+    Returns:
+        The tensors; None where anything is unusual: `_parse` takes it, or says what is wrong.
+    """
+    if "\\" in text or ("-" in text and _MINUS.search(text.encode())):
+        return None
+    try:
+        rows = _PLAIN.decode(text)
+    except ValueError:
+        return None
+    # A key that is said twice, here or in a row, has quotation marks that no row accounts for.
+    is_exact = text.count('"') == _ROW_QUOTES * len(rows)
+    if not 0 < len(rows) <= limits.tensors_max or not is_exact:
+        return None
+    found: dict[str, TensorEntry] = {}
+    items: dict[tuple[str, tuple[int, ...]], int] = {}
+    for key, row in rows.items():
+        kind = (row.dtype, row.shape)
+        size_bytes = items.get(kind)
+        if size_bytes is None:
+            size_bytes = items[kind] = math.prod(row.shape) * _ITEM_BYTES.get(row.dtype, -1)
+        start, end = row.data_offsets
+        is_sound = 0 < len(key) <= _NAME_CHARS_MAX and end - start == size_bytes >= 0
+        if not is_sound or row.dtype not in _ITEM_BYTES or key == _METADATA:
+            return None
+        found[key] = TensorEntry(row.dtype, row.shape, start, end)
+    return found
 
 
 def _parse(text: bytes, *, limits: IntakeLimits) -> tuple[dict[str, str], dict[str, TensorEntry]]:

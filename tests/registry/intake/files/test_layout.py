@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tabard_registry import IntakeLimits
+from tabard_registry.intake.files import layout
 from tabard_registry.intake.files.headers import BadHeader
 from tabard_registry.intake.files.layout import Layout, forget_layouts, read_layout
 from tests.registry.intake.files.raw_files import entry
@@ -32,10 +33,10 @@ def header(metadata: object = None, tensors: Any = TENSORS) -> bytes:
 def read(text: bytes, *, limits: IntakeLimits = LIMITS) -> tuple[dict[str, str], Layout] | str:
     """Read a header; return what comes of it, or the words of the refusal."""
     try:
-        metadata, layout = read_layout(text, limits=limits)
+        metadata, found = read_layout(text, limits=limits)
     except BadHeader as error:
         return str(error)
-    return dict(metadata), layout
+    return dict(metadata), found
 
 
 def test_same_tensors_are_one_layout() -> None:
@@ -102,3 +103,60 @@ def test_bound_holds_for_what_is_known() -> None:
     assert read(header({"run": "1"}), limits=IntakeLimits(tensors_max=1)) == (
         "2 tensors; at most 1 are taken"
     )
+
+
+ODD = {
+    **BENT,
+    "a comma behind texts": b'{"__metadata__":{"run":"1"},}',
+    "a comma in front": b"," + header()[1:],
+    "another sign in front": b"x" + header()[1:],
+    "a comma behind": header()[:-1] + b",}",
+    "a mark of order": b"\xef\xbb\xbf" + header(),
+    "blanks in front": b"  " + header(),
+    "a tensor twice": header()[:-1] + b"," + header(tensors={"a": entry()})[1:],
+    "a field twice": header().replace(b'"dtype":"F32"', b'"dtype":"F32","dtype":"F32"', 1),
+    "a field too many": header().replace(b'"dtype":"F32"', b'"dtype":"F32","x":1', 1),
+    "a field too few": header().replace(b'"dtype":"F32",', b"", 1),
+    "a fraction": header().replace(b"[0,4]", b"[0.0,4]"),
+    "a power": header().replace(b"[0,4]", b"[0,4e0]"),
+    "true": header().replace(b"[0,4]", b"[false,4]"),
+    "a large offset": header().replace(b"[0,4]", b"[0,99999999999999999999999]"),
+    "three offsets": header().replace(b"[0,4]", b"[0,4,4]"),
+    "other sizes": header().replace(b"[0,4]", b"[0,5]"),
+    "another type": header().replace(b"F32", b"F31"),
+    "eight bits": header().replace(b"F32", b"F8_E4M3"),
+    "no name": header(tensors={"": entry()}),
+    "a long name": header(tensors={"a" * 257: entry()}),
+    "texts that are a tensor": header(tensors={"__metadata__": entry()}),
+    "nine dimensions": header(tensors={"a": {**entry(), "shape": [1] * 9}}),
+    "eight dimensions": header(tensors={"a": {**entry(), "shape": [1] * 8}}),
+    "a quotation mark": header(tensors={'a"': entry()}),
+    "a minus in a name": header(tensors={",-1": entry()}),
+    "no tensors": b"{}",
+    "nothing": b"",
+    "a list of tensors": b"[" + header() + b"]",
+    "text behind": header() + b" x",
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_quick_reader_takes_nothing_more(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is read in one go is what the careful reader reads, and it refuses all else."""
+    quick = read(ODD[name])
+    forget_layouts()
+    monkeypatch.setattr(layout, "_parse_plain", lambda *_, **__: None)
+
+    careful = read(ODD[name])
+
+    if isinstance(quick, str) or isinstance(careful, str):
+        assert quick == careful
+    else:
+        assert (quick[0], quick[1].tensors) == (careful[0], careful[1].tensors)
+
+
+def test_usual_headers_are_read_in_one_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With and without texts, the careful reader is not asked."""
+    monkeypatch.setattr(layout, "_parse", None)
+
+    for text in (header(), header({"run": '1 " 2'}), header() + b"   ", header({})):
+        assert not isinstance(read(text), str)
