@@ -43,6 +43,7 @@ ACROSS: Mapping[str, str] = {
     "server/engine/oracles/test_families_oracle.py": "every family and stack against diffusers",
     "server/engine/test_mixed_batches.py": "rows beside each other against rows alone",
     "server/engine/oracles/test_whole_models.py": "whole pipelines against diffusers and peft",
+    "server/followers/test_news.py": "from one server of a registry to the next",
     "server/followers/test_replicas.py": "several servers on one registry",
     "registry/upkeep/test_upkeep_on_s3.py": "collecting, examining and copying, in a bucket",
     "server/test_import_weight.py": "what every module imports",
