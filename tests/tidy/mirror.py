@@ -34,6 +34,7 @@ ACROSS: Mapping[str, str] = {
     "server/engine/controls/test_controls_oracle.py": "parts, blocks, steps against diffusers",
     "server/engine/rehearsal/test_steps_on_meta.py": "steps on a device without memory",
     "server/engine/rehearsal/test_transformers_on_meta.py": "steps of transformers on one",
+    "server/engine/rehearsal/test_launches_of_steps.py": "launches of a whole step",
     "server/engine/regions/test_regions_oracle.py": "pictures in regions against diffusers",
     "server/engine/sampling/flows/test_flow_walks.py": "walks of flows against diffusers",
     "server/engine/transformers/test_transformers_oracle.py": "SD3.5 and Flux against diffusers",
