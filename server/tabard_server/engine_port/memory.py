@@ -73,6 +73,7 @@ class MemoryPlan:
         passes: The same for any size.
         free: What the device has for all of this; None where nobody can say.
         rows_per_step: Rows that may share a step.
+        samples_per_row: Samples that each of them costs at most.
         chosen: Settings that nobody fixed, and that were chosen so that all of this fits.
         packed: Weights of convolutions once more, laid out for a CPU's kernels; they get what the
             rest leaves.
@@ -92,6 +93,7 @@ class MemoryPlan:
     passes: PassBytes = field(default_factory=PassBytes)
     free: int | None = None
     rows_per_step: int = ROWS_PER_STEP
+    samples_per_row: int = GUIDED_SAMPLES
     chosen: tuple[str, ...] = ()
     packed: int = 0
     texts: int = 0
@@ -127,7 +129,7 @@ class MemoryPlan:
 
     def measured(self, passes: PassBytes, *, size: Size) -> "MemoryPlan":
         """Return the plan with what passes were seen to take, for a base of that size."""
-        rows = passes.of(size, samples=GUIDED_SAMPLES * self.rows_per_step)
+        rows = passes.of(size, samples=self.samples_per_row * self.rows_per_step)
         return replace(self, passes=passes, activations=rows)
 
     def packing(self, wanted: int) -> "MemoryPlan":

@@ -87,12 +87,14 @@ def plan_memory(
     passes = _passes(base, walked, dtype=dtype, device=device)
     slots = _slots(base, rank_rows=table_rows(slot_rank_total)) * dtype.itemsize
     weights = sum(map(_values, base.models.values())) * dtype.itemsize - _saved(base, dtype=dtype)
-    told = TOLD_BATCHES * GUIDED_SAMPLES * _words(base) * dtype.itemsize
+    # One that is told how strongly to follow its text draws no second sample without it.
+    samples = GUIDED_SAMPLES if base.network.guidance == "classifier_free" else 1
+    told = TOLD_BATCHES * samples * _words(base) * dtype.itemsize
     own = _values(base.network.module) * dtype.itemsize
     adaptable = sum(_values(base.models[component]) for component in base.adaptable)
 
     def plan_of(rows: int, has_copy: bool) -> MemoryPlan:
-        activations = passes.of(native, samples=GUIDED_SAMPLES * rows)
+        activations = passes.of(native, samples=samples * rows)
         compiled = round(OPENVINO_TO_WEIGHTS * own) if has_openvino else 0
         return MemoryPlan(
             base=weights,
@@ -103,6 +105,7 @@ def plan_memory(
             passes=passes,
             free=free_bytes,
             rows_per_step=rows,
+            samples_per_row=samples,
             compiled=own + slots + activations if has_builder else compiled,
             # On a CPU host memory is where they lie.
             texts_movable=_texts(base, dtype=dtype) if device.type == "cuda" else (),

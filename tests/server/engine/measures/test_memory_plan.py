@@ -22,6 +22,7 @@ from tabard_server.engine.networks.unet import UNet
 from tabard_server.engine.slots.packed_weights import packable_bytes
 from tabard_server.engine_port.errors import MemoryTooSmall
 from tabard_server.engine_port.memory import MEBIBYTE, MemoryPlan
+from tests.bases import make_tiny_base
 from tests.golden.full_size.models import build
 from tests.root import ROOT
 from tests.server.engine.measures.pass_memory import VAE, pass_of
@@ -109,6 +110,18 @@ def test_plan_follows_settings(base: Base) -> None:
     assert double.activations - fixed == pytest.approx(2 * (plan.activations - fixed), abs=2)
     assert _plan(base, can_merge=False).merged == 0 < plan.merged
     assert plan.activations > 64 * 64 * 4
+
+
+@pytest.mark.parametrize(("family", "samples"), [("sd3", 2), ("flux", 1)])
+def test_rows_cost_what_they_draw(family: str, samples: int, tmp_path: Path) -> None:
+    """A base that is told how strongly to follow its text draws one sample a row."""
+    base = load_base(str(make_tiny_base(tmp_path / family, family=family)))
+    native = (base.native_pixels, base.native_pixels)
+
+    plan = _plan(base)
+
+    assert plan.activations == plan.passes.of(native, samples=4 * samples)
+    assert plan.measured(plan.passes, size=native) == plan
 
 
 def test_plan_knows_any_size(base: Base) -> None:
