@@ -19,6 +19,7 @@ from tabard_server.adapters.host_memory import Lease
 from tabard_server.adapters.line import Place
 from tabard_server.admission.admission import Admission
 from tabard_server.admission.pictures import NO_PICTURE, PictureReader, PictureReading
+from tabard_server.callers.read_on import ReadOn, found
 from tabard_server.errors import JobCancelled, NotServing, Overloaded
 from tabard_server.jobs.job import Accepted, Done, Event, Failed, Job, JobSpec
 from tabard_server.jobs.job_log import JobLog, outcome_of
@@ -31,7 +32,6 @@ from tabard_server.jobs.waiting_room import Seats
 from tabard_server.life.readiness import Readiness
 from tabard_server.limits import Limits
 from tabard_server.loop.loop import Loop
-from tabard_server.read_on import ReadOn, found
 from tabard_server.telemetry.metrics import Metrics
 from tabard_server.threads import Threads
 

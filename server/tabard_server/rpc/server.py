@@ -37,9 +37,9 @@ from tabard.v1 import (
 from tabard_server.access.certificate_files import CertificateFiles
 from tabard_server.callers.caller import OPERATORS
 from tabard_server.callers.gate import Gate
+from tabard_server.callers.read_on import ReadOn
 from tabard_server.life.readiness import Readiness
 from tabard_server.limits import Limits
-from tabard_server.read_on import ReadOn
 from tabard_server.rpc.canary.service import CanaryServicer
 from tabard_server.rpc.door.door import Door, Recognition
 from tabard_server.rpc.door.peers import caller_of

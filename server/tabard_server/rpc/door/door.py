@@ -17,13 +17,13 @@ from google.protobuf.message_factory import GetMessageClass
 
 from tabard_server.callers.caller import Caller
 from tabard_server.callers.gate import Gate, Work
+from tabard_server.callers.read_on import ReadOn, found
 from tabard_server.errors import MethodUnknown
 from tabard_server.identity.authenticator import Authenticator
 from tabard_server.identity.credentials import UNASKED, Session
 from tabard_server.identity.sessions import Sessions
 from tabard_server.life.readiness import Readiness
 from tabard_server.limits import Limits
-from tabard_server.read_on import ReadOn, found
 from tabard_server.rpc.door.bounds import bounds_of
 from tabard_server.rpc.door.credentials import credentials_of
 from tabard_server.rpc.door.exchange import Exchange

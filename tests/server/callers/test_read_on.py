@@ -6,7 +6,7 @@ import asyncio
 import pytest
 
 from tabard_registry.errors import NotFound
-from tabard_server.read_on import found
+from tabard_server.callers.read_on import found
 
 
 @pytest.mark.parametrize(
