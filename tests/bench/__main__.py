@@ -28,7 +28,7 @@ from tests.bench import (
     traffic,
 )
 from tests.bench.alone import DiffusersLoop
-from tests.bench.alternatives import openvino_sizes, table
+from tests.bench.alternatives import openvino_sizes, pictures, table
 from tests.bench.costs import (
     door_cost,
     evaluation_cost,
@@ -58,6 +58,9 @@ def main() -> None:
     parser.add_argument("--releases", type=int, default=scale.RELEASES)
     parser.add_argument(
         "--without", nargs="+", default=(), metavar="NAME", help="alternatives to leave out"
+    )
+    parser.add_argument(
+        "--sd-cpp", type=Path, metavar="FILE", help="sd-cli of stable-diffusion.cpp"
     )
     chosen = parser.parse_args()
     chosen.rounds = max(ROUNDS_MIN, chosen.rounds)
@@ -184,6 +187,12 @@ def _alternatives(chosen: argparse.Namespace) -> object:
     return measured
 
 
+def _pictures(chosen: argparse.Namespace) -> object:
+    measured = pictures.run(rounds=chosen.rounds, sd_cpp=chosen.sd_cpp)
+    pictures.report(measured)
+    return measured
+
+
 def _images(chosen: argparse.Namespace) -> object:
     return bench_images(rounds=chosen.rounds)
 
@@ -266,6 +275,7 @@ _PARTS: dict[str, Callable[[argparse.Namespace], object]] = {
     "queue": _queue,
     "start": _start,
     "alternatives": _alternatives,
+    "pictures": _pictures,
     "openvino": _openvino,
     "identity": _identity,
     "doors": _doors,

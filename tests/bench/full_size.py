@@ -127,6 +127,7 @@ def write_kohya(
     profile: BaseProfile,
     rank: int = RANK,
     seed: int = 0,
+    deviation: float = 0.01,
     with_magnitudes: bool = False,
 ) -> Path:
     """Write an adapter of the transformer layers in float16, as kohya's trainer would."""
@@ -136,7 +137,7 @@ def write_kohya(
         key = f"lora_unet_{name.replace('.', '_')}"
         ends = (1, 1) if shape.kind == "conv2d" else ()
         for part, sizes in (("down", (rank, shape.inputs)), ("up", (shape.outputs, rank))):
-            noise = torch.randn(*sizes, *ends, generator=generator) * 0.01
+            noise = torch.randn(*sizes, *ends, generator=generator) * deviation
             tensors[f"{key}.lora_{part}.weight"] = noise.half()
         tensors[f"{key}.alpha"] = torch.tensor(rank / 2)
         if with_magnitudes:

@@ -76,7 +76,7 @@ def report(measured: Numbers) -> None:
             f"{name:38}{median(one['seconds']):>8.3f}{_ratio(one, ways):>10.2f}"
             f"{one['ready_seconds']:>8.0f} s   {one['difference']:.1e} of the largest value"
         )
-    print(f"{'stable-diffusion.cpp':38}  not compared: docs/benchmarks.md says what it would take")
+    print(f"{'stable-diffusion.cpp':38}  draws whole pictures alone: --part pictures")
 
 
 def _computed() -> float:

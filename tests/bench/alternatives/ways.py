@@ -90,7 +90,7 @@ def new_scene(
     """Make a UNet of random weights and inputs for it; `side` of the latents."""
     generator = torch.Generator().manual_seed(1)
     unet = full_size.new_unet(dtype=torch.float32, device=CPU, config=dict(config))
-    _let_through(unet, generator)
+    let_through(unet, generator)
     text = torch.randn(samples, 77, config["cross_attention_dim"], generator=generator)
     return Scene(
         config=config,
@@ -123,7 +123,7 @@ def _added(
     return [pooled, torch.full((samples, 6), 128.0)]
 
 
-def _let_through(unet: nn.Module, generator: torch.Generator) -> None:
+def let_through(unet: nn.Module, generator: torch.Generator) -> None:
     """Scale weights so that what comes in is seen in what comes out, as of a model that learnt."""
     for module in unet.modules():
         if isinstance(module, nn.Linear | nn.Conv2d):

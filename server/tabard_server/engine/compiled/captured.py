@@ -5,6 +5,7 @@ In: a kind of pass, and the UNet. Out: predictions. What a process beside the se
 is found in inductor's folder; what is left for the first call is to trace and to capture.
 """
 
+import copyreg
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -24,7 +25,12 @@ _OPTIONS: dict[str, Any] = {"mode": "reduce-overhead"}
 
 
 def compile_pass(function: Any) -> Any:
-    """Return a function that is compiled at its first call, and captured on CUDA."""
+    """Return a function that is compiled at its first call, and captured on CUDA.
+
+    Inductor's keys hold memory formats as pickle writes them: by whichever module was the first to
+    import torch. That differs between a server and the process that compiles for it.
+    """
+    copyreg.pickle(torch.memory_format, _describe_format)  # type: ignore[arg-type]
     torch._dynamo.config.recompile_limit = GRAPHS_MAX
     torch._dynamo.config.accumulated_recompile_limit = 4 * GRAPHS_MAX
     return torch.compile(function, fullgraph=True, dynamic=False, **_OPTIONS)
@@ -88,3 +94,12 @@ def pass_of(unet: Any, *, binding: Binding, shape: PassShape, dtype: torch.dtype
     """Return a kind of pass as a function of tensors, the same in every process."""
     names = list(shape.inputs(unet.config, dtype=dtype))
     return UNetPass(unet, binding=binding, shape=shape, names=names).eval()
+
+
+def _describe_format(kind: torch.memory_format) -> tuple[Any, tuple[str]]:
+    return _format_named, (str(kind).removeprefix("torch."),)
+
+
+def _format_named(name: str) -> torch.memory_format:
+    found: torch.memory_format = getattr(torch, name)
+    return found
