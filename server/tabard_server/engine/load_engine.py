@@ -8,6 +8,7 @@ import torch
 
 from tabard_server.engine.base.loading import load_base
 from tabard_server.engine.base.schedules.schedule import Asked
+from tabard_server.engine.compiled.folder import kernels_folder
 from tabard_server.engine.compiled.order import tools_key
 from tabard_server.engine.engine import Engine
 from tabard_server.engine.measures.dry_run import walk_through
@@ -18,6 +19,7 @@ from tabard_server.engine_port.errors import BaseNotLoadable
 from tabard_server.engine_port.loading_stage import Stage, Tell, tell_nobody
 from tabard_server.engine_port.memory import TEXT_BYTES_MAX
 
+_KERNELS = "TORCHINDUCTOR_CACHE_DIR"
 _DTYPES: dict[str, torch.dtype] = {name: getattr(torch, name) for name in DTYPES if name != "auto"}
 
 
@@ -70,11 +72,11 @@ def load_engine(settings: EngineSettings, *, tell: Tell = tell_nobody) -> Engine
         torch.set_num_threads(settings.torch_threads)
     device = find_device(settings.device)
     compiling, most = settings.compiling, settings.memory_bytes_max
-    if compiling is not None and device.type == "cuda":
+    if compiling is not None and device.type == "cuda" and not os.environ.get(_KERNELS):
         # Captured graphs are made in this process, of kernels that PyTorch keeps there: it finds
         # what a process beside it has compiled.
-        kernels = compiling.root / "inductor" / tools_key(device.type)
-        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(kernels))
+        key, bytes_max = tools_key(device.type), compiling.bytes_max
+        os.environ[_KERNELS] = str(kernels_folder(compiling.root, key=key, bytes_max=bytes_max))
     wanted, storage = _find_dtype(settings.dtype, device=device), settings.storage_dtype
     is_openvino = compiling is not None and compiling.compiler == OPENVINO
     if is_openvino and (device.type, wanted, storage) != ("cpu", torch.float32, None):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whole pictures on a toy base: Tabard's are diffusers' own; a stand-in shows what is asked of others.
+"""Whole pictures on a toy base: Tabard's are those of diffusers; a stand-in shows what others get.
 
 The stand-in takes stable-diffusion.cpp's words, and draws nothing of its own.
 """

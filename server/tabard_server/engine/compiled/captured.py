@@ -30,7 +30,7 @@ def compile_pass(function: Any) -> Any:
     Inductor's keys hold memory formats as pickle writes them: by whichever module was the first to
     import torch. That differs between a server and the process that compiles for it.
     """
-    copyreg.pickle(torch.memory_format, _describe_format)  # type: ignore[arg-type]
+    copyreg.pickle(torch.memory_format, _describe_format)
     torch._dynamo.config.recompile_limit = GRAPHS_MAX
     torch._dynamo.config.accumulated_recompile_limit = 4 * GRAPHS_MAX
     return torch.compile(function, fullgraph=True, dynamic=False, **_OPTIONS)

@@ -7,11 +7,35 @@ goes first, of other bases and older programs too. From any thread; several serv
 
 import json
 import os
+import shutil
 from contextlib import suppress
 from pathlib import Path
 
 from tabard_registry.refs.digest import sha256_bytes
 from tabard_server.engine.compiled.graph import PassShape
+
+_KERNELS = "inductor"
+
+
+def kernels_folder(root: Path, *, key: str, bytes_max: int) -> Path:
+    """Return where inductor keeps the kernels of these tools on this device, noted as used.
+
+    Those of other tools, as of an older PyTorch, go where all take more than so many bytes: what
+    was used longest ago first. Its own stays. Where it cannot be made, inductor says so.
+    """
+    own = root / _KERNELS / key
+    with suppress(OSError):
+        own.mkdir(parents=True, exist_ok=True)
+        os.utime(own)
+    others = [path for path in own.parent.glob("*") if path.is_dir() and path != own]
+    sizes = {path: _bytes_of(path) for path in others}
+    total = sum(sizes.values()) + _bytes_of(own)
+    for path in sorted(others, key=_used_at):
+        if total <= bytes_max:
+            break
+        shutil.rmtree(path, ignore_errors=True)
+        total -= sizes[path]
+    return own
 
 
 class LibraryFolder:
@@ -84,3 +108,17 @@ class LibraryFolder:
             if path != beside:
                 self.remove(path)
                 total -= size
+
+
+def _bytes_of(folder: Path) -> int:
+    total = 0
+    for path in folder.rglob("*"):
+        with suppress(OSError):
+            total += path.lstat().st_size
+    return total
+
+
+def _used_at(folder: Path) -> float:
+    with suppress(OSError):
+        return folder.stat().st_mtime
+    return 0.0

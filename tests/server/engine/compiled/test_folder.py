@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tabard_server.engine.compiled.folder import LibraryFolder
+from tabard_server.engine.compiled.folder import LibraryFolder, kernels_folder
 from tabard_server.engine.compiled.order import BaseOrder, Order
 from tests.server.engine.compiled.conftest import lay_down, shape
 
@@ -58,3 +58,31 @@ def test_oldest_goes_first(base_order: BaseOrder, tmp_path: Path) -> None:
 
     assert old.find(shape(1)) is None
     assert new.find(shape(2)) == second
+
+
+def test_kernels_of_older_tools_go_first(tmp_path: Path) -> None:
+    """Once all take more than the bound; those of the tools at hand stay, however many."""
+    folders = [kernels_folder(tmp_path, key=name, bytes_max=1) for name in ("old", "newer", "own")]
+    for number, folder in enumerate(folders):
+        (folder / "ab").mkdir(parents=True)
+        (folder / "ab" / "kernel.so").write_bytes(b"x" * 100_000)
+        os.utime(folder, (number, number))
+
+    assert kernels_folder(tmp_path, key="own", bytes_max=1 << 20) == folders[2]
+    assert all(folder.is_dir() for folder in folders)
+
+    kernels_folder(tmp_path, key="own", bytes_max=250_000)
+    assert [folder.is_dir() for folder in folders] == [False, True, True]
+
+    kernels_folder(tmp_path, key="own", bytes_max=1)
+    assert [folder.is_dir() for folder in folders] == [False, False, True]
+    assert (folders[2] / "ab" / "kernel.so").exists()
+
+
+def test_unwritable_root_is_left_to_inductor(tmp_path: Path) -> None:
+    """It is no reason not to start."""
+    (tmp_path / "compiled").write_bytes(b"")
+
+    found = kernels_folder(tmp_path / "compiled", key="own", bytes_max=1)
+
+    assert found == tmp_path / "compiled" / "inductor" / "own" and not found.exists()
