@@ -42,6 +42,7 @@ ACROSS: Mapping[str, str] = {
     "server/engine/transformers/test_regions_oracle.py": "pictures in regions on them",
     "server/engine/transformers/test_eight_bits_oracle.py": "weights in eight bits, adapters not",
     "server/engine/oracles/test_families_oracle.py": "every family and stack against diffusers",
+    "server/engine/test_numerics.py": "deterministic pictures against kept ones",
     "server/engine/test_mixed_batches.py": "rows beside each other against rows alone",
     "server/engine/oracles/test_whole_models.py": "whole pipelines against diffusers and peft",
     "server/followers/test_news.py": "from one server of a registry to the next",
