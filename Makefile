@@ -111,7 +111,7 @@ gpu-check: ## the tests that need a CUDA device, and a server on it; PYTHON is w
 gpu-bench: ## what a step, a swap and a server do on a GPU, into docs/benchmarks.md; likewise
 	$(PYTHON) -m tests.gpu.bench $(ARGS)
 
-gpu-rehearsal: setup ## both of them on the CPU with toy sizes, side by side: nothing silly is left to fail on a GPU
+gpu-rehearsal: setup ## gpu-bench on the CPU with tiny sizes and no compiler; gpu-check's server, and its tests collected, not run
 	$(OFFLINE) $(ONE_THREAD) $(PYTEST) -m rehearsal -n 2 --dist load tests/gpu $(ARGS)
 
 soak: setup ## requests under load, ten times as many callers as places, then an hour of careless ones and a failing store; ARGS='--minutes 5'

@@ -86,7 +86,7 @@ CHOICES: Mapping[str, Choice] = {
         pictures="many different subjects in one look",
         training="about 1 % as many weights as the base has; hundreds to thousands of steps",
         file="14 MB (SD1.5, rank 16), 171 MB (SDXL, rank 32)",
-        serving="about 5 % of a step, whatever other rows wear; 9 ms from disk to ready",
+        serving="about 7 % of a step, whatever other rows wear; 3 to 7 ms from disk to ready",
         asked="by its trigger word, if it has one, and by its weight",
         risk="overcooked, it draws the same look over everything and forgets the subject",
         evaluation="likeness together with generalisation and drift; several weights side by side",
@@ -105,7 +105,7 @@ CHOICES: Mapping[str, Choice] = {
         pictures="3 to 5 of the subject, and 200 to 300 of its class that the base draws itself",
         training="the whole model, so its memory several times over; 800 to 1,200 steps for faces",
         file="as a style; a full checkpoint (2 GB for SD1.5) becomes one by tabard extract",
-        serving="as a style; what is not low-rank needs a merged copy, 171 ms for another stack",
+        serving="as a style; what is not low-rank needs a merged copy, 199 ms for another stack",
         asked="by a rare word and its class, as 'sks dog'",
         risk="it copies its pictures, makes its whole class look like it, or shows a person who "
         "was not asked",
