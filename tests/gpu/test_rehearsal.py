@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Both scripts on a CPU with toy sizes, as they are run on a GPU: nothing silly is left to fail."""
+"""Both scripts on a CPU with toy sizes, as on a GPU, as far as a CPU can go."""
 
 import json
 import os

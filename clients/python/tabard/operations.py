@@ -34,7 +34,7 @@ class MemoryPlan:
         free_bytes: What the device had for all of this; 0 where nobody could say.
         rows_per_step: Rows that may share a step.
         chosen: Settings that nobody fixed, and that were chosen so that all of this fits.
-        packed_bytes: Weights of convolutions once more, laid out for a CPU's kernels.
+        packed_bytes: Weights once more, laid out for a CPU's kernels or for compiled passes.
         text_bytes: Encoded prompts that are kept.
         shelved_bytes: Text encoders that lie in host memory between uses; no part of the total.
     """
