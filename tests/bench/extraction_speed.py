@@ -24,6 +24,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 from tabard_server.extraction.extraction import extract
 from tabard_server.extraction.settings import ExtractionSettings, RankRule
+from tests.bench import full_size
 from tests.tiny_models import tiny_tokenizer
 
 RANK = 32
@@ -123,13 +124,7 @@ def _parts() -> dict[str, Any]:
     with torch.device("meta"):
         parts: dict[str, Any] = {
             "unet": UNet2DConditionModel(sample_size=64, cross_attention_dim=768),
-            "vae": AutoencoderKL(
-                block_out_channels=(128, 256, 512, 512),
-                down_block_types=("DownEncoderBlock2D",) * 4,
-                up_block_types=("UpDecoderBlock2D",) * 4,
-                layers_per_block=2,
-                latent_channels=4,
-            ),
+            "vae": AutoencoderKL(**full_size.VAE),
             "text_encoder": CLIPTextModel(
                 CLIPTextConfig(
                     hidden_size=768,

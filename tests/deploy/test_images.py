@@ -123,12 +123,16 @@ def test_dependencies_survive_a_change_of_source(recipe: str) -> None:
 
 @pytest.mark.parametrize("recipe", SERVER_IMAGES)
 def test_image_can_compile(recipe: str) -> None:
-    """The compiler that `compiled` asks for is shipped, and its results are kept in the volume."""
+    """The compiler that `compiled` asks for is shipped, and results are kept in the volume.
+
+    Inductor's own lie in the cache of the server, which bounds them: the image does not say where.
+    """
     stage = last_stage(recipe)
     installs = [rest for rest in arguments("RUN", stage) if "apt-get install" in rest]
 
     assert any({*rest.split()} & {*COMPILERS} for rest in installs)
-    assert "TORCHINDUCTOR_CACHE_DIR=/var/lib/tabard/" in " ".join(arguments("ENV", stage))
+    said = " ".join(arguments("ENV", stage))
+    assert "TRITON_CACHE_DIR=/var/lib/tabard/" in said and "TORCHINDUCTOR_CACHE_DIR" not in said
 
 
 @pytest.mark.parametrize("recipe", ALL_IMAGES)

@@ -14,10 +14,10 @@ from safetensors.torch import save_file
 from tabard.cli.demo.catalog import find_material, read_catalog
 from tabard_server.engine.compiled.order import tools_key
 from tabard_server.engine.load_engine import EngineSettings, load_engine
-from tabard_server.engine.row import Row
 from tabard_server.engine_port.base_facts import NUMERICS
 from tests.server.adapters.packing import pack_file
 from tests.server.drawings import row_spec
+from tests.server.engine.tiny_base import draw_pixels
 
 FILE = Path(__file__).with_name("deterministic.safetensors")
 SAMPLERS = ("ddim", "euler_a", "dpmpp_2m_karras", "unipc")
@@ -52,12 +52,8 @@ def draw_all() -> dict[str, torch.Tensor]:
     found = {}
     for sampler in SAMPLERS:
         for worn, stack in (("bare", ()), ("style", ((style, 0.8),))):
-            (row,) = engine.open_rows([row_spec(stack=stack, sampler=sampler, steps=STEPS)])
-            assert isinstance(row, Row), row
-            while not row.is_done:
-                engine.step([row])
-            found[f"{sampler}, {worn}"] = torch.from_numpy(engine.decode(row).pixels())
-            engine.close_row(row)
+            spec = row_spec(stack=stack, sampler=sampler, steps=STEPS)
+            found[f"{sampler}, {worn}"] = torch.from_numpy(draw_pixels(engine, spec))
     torch.set_num_threads(threads)
     return found
 

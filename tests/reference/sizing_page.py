@@ -24,6 +24,7 @@ from tabard_server.engine.networks.unet import UNet
 from tabard_server.engine_port.memory import MemoryPlan
 from tabard_server.limits import Limits
 from tabard_server.settings import Settings
+from tests.bench import full_size
 from tests.golden.full_size import transformers
 from tests.golden.full_size.models import FAMILIES, build
 
@@ -37,15 +38,12 @@ TITLES = {
     "sd3_large": "Stable Diffusion 3.5 large",
     "flux": "Flux.1 dev",
 }
-_VAE: dict[str, Any] = {
-    "block_out_channels": (128, 256, 512, 512),
-    "down_block_types": ("DownEncoderBlock2D",) * 4,
-    "up_block_types": ("UpDecoderBlock2D",) * 4,
-    "layers_per_block": 2,
-    "latent_channels": 4,
+_FLOW_VAE = {
+    **full_size.VAE,
+    "latent_channels": 16,
+    "use_quant_conv": False,
+    "use_post_quant_conv": False,
 }
-"""The VAE that all three families of UNets share."""
-_FLOW_VAE = {**_VAE, "latent_channels": 16, "use_quant_conv": False, "use_post_quant_conv": False}
 """That of the transformers."""
 _STORAGES = (("bfloat16", None), ("float8", torch.float8_e4m3fn))
 _RANK = 16
@@ -232,7 +230,7 @@ def _walked(model: str) -> tuple[Base, DryRuns]:
     is_transformer = model in transformers.MODELS
     models = transformers.build(model) if is_transformer else build(model)
     with torch.device("meta"):
-        vae = AutoencoderKL(**(_FLOW_VAE if is_transformer else _VAE))
+        vae = AutoencoderKL(**(_FLOW_VAE if is_transformer else full_size.VAE))
     texts = tuple(
         TextPart(component=component, model=built, tokenizer=None)
         for component, built in models.items()

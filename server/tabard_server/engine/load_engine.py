@@ -19,7 +19,7 @@ from tabard_server.engine_port.errors import BaseNotLoadable
 from tabard_server.engine_port.loading_stage import Stage, Tell, tell_nobody
 from tabard_server.engine_port.memory import TEXT_BYTES_MAX
 
-_KERNELS = "TORCHINDUCTOR_CACHE_DIR"
+_KERNELS_VARIABLE = "TORCHINDUCTOR_CACHE_DIR"
 _DTYPES: dict[str, torch.dtype] = {name: getattr(torch, name) for name in DTYPES if name != "auto"}
 
 
@@ -72,11 +72,12 @@ def load_engine(settings: EngineSettings, *, tell: Tell = tell_nobody) -> Engine
         torch.set_num_threads(settings.torch_threads)
     device = find_device(settings.device)
     compiling, most = settings.compiling, settings.memory_bytes_max
-    if compiling is not None and device.type == "cuda" and not os.environ.get(_KERNELS):
+    if compiling is not None and device.type == "cuda" and not os.environ.get(_KERNELS_VARIABLE):
         # Captured graphs are made in this process, of kernels that PyTorch keeps there: it finds
         # what a process beside it has compiled.
         key, bytes_max = tools_key(device.type), compiling.bytes_max
-        os.environ[_KERNELS] = str(kernels_folder(compiling.root, key=key, bytes_max=bytes_max))
+        kernels = kernels_folder(compiling.root, key=key, bytes_max=bytes_max)
+        os.environ[_KERNELS_VARIABLE] = str(kernels)
     wanted, storage = _find_dtype(settings.dtype, device=device), settings.storage_dtype
     is_openvino = compiling is not None and compiling.compiler == OPENVINO
     if is_openvino and (device.type, wanted, storage) != ("cpu", torch.float32, None):

@@ -6,7 +6,6 @@ one may choose. All take turns; told are processor seconds of a step, which is t
 far a picture is from that of diffusers wearing the same. `--sd-cpp PATH` says where `sd-cli` is.
 """
 
-import os
 import subprocess
 import tempfile
 import warnings
@@ -23,12 +22,14 @@ from PIL import Image
 
 from tabard_registry import BaseProfile
 from tabard_server.engine.load_engine import EngineSettings, load_engine
-from tabard_server.engine.row import Row
-from tabard_server.engine_port.drawing import Drawing, Pixels
-from tabard_server.engine_port.row_spec import RowSpec
+from tabard_server.engine_port.drawing import Pixels
+from tabard_server.engine_port.stack import Stack
 from tests.bench import full_size
 from tests.bench.alternatives.sd15_base import write_base
+from tests.bench.alternatives.table import computed
 from tests.server.adapters.packing import pack_file
+from tests.server.drawings import row_spec
+from tests.server.engine.tiny_base import draw_pixels
 
 SIDE = 128
 FEW, MANY = 2, 6
@@ -78,7 +79,7 @@ def measure(draws: Mapping[str, Draw], *, rounds: int) -> Numbers:
     seconds: dict[str, list[float]] = {name: [] for name in draws}
     for _ in range(rounds):
         for name, draw in draws.items():
-            few, many = (_computed(draw, steps) for steps in (FEW, MANY))
+            few, many = (_seconds(draw, steps) for steps in (FEW, MANY))
             seconds[name].append((many - few) / (MANY - FEW))
     differences = {
         name: int(np.abs(picture.astype(int) - pictures[_reference(name)].astype(int)).max())
@@ -138,8 +139,10 @@ def tabard_draws(
     write(scene.adapter, engine.profile)
     worn = pack_file(scene.adapter, profile=engine.profile, folder=folder, dtype=engine.dtype)
 
-    def draw(steps: int, stack: Any) -> Pixels:
-        drawing = Drawing(
+    def draw(steps: int, stack: Stack) -> Pixels:
+        spec = row_spec(
+            stack=stack,
+            seed=SEED,
             prompt=PROMPT,
             negative_prompt=NEGATIVE,
             steps=steps,
@@ -148,13 +151,7 @@ def tabard_draws(
             height=scene.side,
             sampler="euler",
         )
-        (row,) = engine.open_rows([RowSpec(drawing=drawing, stack=stack, seed=SEED)])
-        assert isinstance(row, Row), row
-        while not row.is_done:
-            engine.step([row])
-        pixels = engine.decode(row).pixels()
-        engine.close_row(row)
-        return pixels
+        return draw_pixels(engine, spec)
 
     draws: dict[str, Draw] = {
         TABARD: lambda steps: draw(steps, ()),
@@ -218,8 +215,7 @@ def _reference(name: str) -> str:
     return f"{DIFFUSERS}, {WORN}" if WORN in name else DIFFUSERS
 
 
-def _computed(draw: Draw, steps: int) -> float:
-    """Return the CPU seconds that a picture took, here and in processes that were waited for."""
-    begun = sum(os.times()[:4])
+def _seconds(draw: Draw, steps: int) -> float:
+    begun = computed()
     draw(steps)
-    return sum(os.times()[:4]) - begun
+    return computed() - begun

@@ -20,19 +20,8 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from tabard.cli.demo.catalog import find_material
 from tests.bench import full_size
 from tests.bench.alternatives.ways import let_through
+from tests.golden.full_size.models import recipe
 
-SD15_VAE: Mapping[str, Any] = {
-    "block_out_channels": (128, 256, 512, 512),
-    "down_block_types": ("DownEncoderBlock2D",) * 4,
-    "up_block_types": ("UpDecoderBlock2D",) * 4,
-    "layers_per_block": 2,
-}
-SD15_TEXT: Mapping[str, Any] = {
-    "hidden_size": 768,
-    "intermediate_size": 3072,
-    "num_hidden_layers": 12,
-    "num_attention_heads": 12,
-}
 _WORDS, _TOKENS = 49408, 77
 _BYTES = 256
 _LETTERS = 2 * _BYTES
@@ -44,26 +33,26 @@ def write_base(
     folder: Path,
     *,
     unet: Mapping[str, Any] = full_size.SD15,
-    vae: Mapping[str, Any] = SD15_VAE,
-    text: Mapping[str, Any] = SD15_TEXT,
+    vae: Mapping[str, Any] = full_size.VAE,
+    text: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write the pipeline; the configs are of diffusers and transformers."""
+    """Write the pipeline; the configs are of diffusers and transformers, `text` of what differs."""
     generator = torch.Generator().manual_seed(1)
     torch.manual_seed(1)
     network = full_size.new_unet(dtype=torch.float32, device=torch.device("cpu"), config=dict(unet))
-    decoder = AutoencoderKL(latent_channels=4, **vae).requires_grad_(False)
+    decoder = AutoencoderKL(**vae).requires_grad_(False)
     for module in (network, decoder):
         let_through(module, generator)
     tokenizer = _write_tokenizer(folder / "words")
+    published = {
+        name: one for name, one in recipe("sd1")["text_encoder"].items() if name != "class"
+    }
     encoder = CLIPTextModel(
         CLIPTextConfig(
-            vocab_size=_WORDS,
-            max_position_embeddings=_TOKENS,
-            hidden_act="quick_gelu",
             bos_token_id=tokenizer.bos_token_id,
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,
-            **text,
+            **{**published, **(text or {})},
         )
     )
     scheduler = EulerDiscreteScheduler(

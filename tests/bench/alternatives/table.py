@@ -43,14 +43,14 @@ def measure(scene: Scene, *, rounds: int, without: Sequence[str] = ()) -> Number
         found[way.name] = {"state": _state(way, without=without), "seconds": []}
         if found[way.name]["state"]:
             continue
-        begun = _computed()
+        begun = computed()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # tracers warn of every size that they take for fixed
             calls[way.name] = way.prepare(scene)
         # The first call is part of it: what is compiled then, is compiled once.
         prediction = calls[way.name]()
         found[way.name] |= {
-            "ready_seconds": _computed() - begun,
+            "ready_seconds": computed() - begun,
             "difference": _difference(prediction, told[way.wears]),
         }
     for number in range(-1, rounds):
@@ -79,7 +79,7 @@ def report(measured: Numbers) -> None:
     print(f"{'stable-diffusion.cpp':38}  draws whole pictures alone: --part pictures")
 
 
-def _computed() -> float:
+def computed() -> float:
     """Return the CPU seconds of this process and of those that it waited for, like a compiler."""
     return sum(os.times()[:4])
 

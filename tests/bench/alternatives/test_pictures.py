@@ -21,6 +21,7 @@ VAE = {
     "block_out_channels": (32, 32, 32, 32),
     "down_block_types": ("DownEncoderBlock2D",) * 4,
     "up_block_types": ("UpDecoderBlock2D",) * 4,
+    "latent_channels": 4,
 }
 TEXT = {
     "hidden_size": TINY["cross_attention_dim"],

@@ -13,6 +13,7 @@ from tabard_server.adapters.host_adapter import HostAdapter
 from tabard_server.engine.engine import Engine
 from tabard_server.engine.load_engine import EngineSettings, load_engine
 from tabard_server.engine.row import Row
+from tabard_server.engine_port.drawing import Pixels
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.weights.strength import Weight
 from tests.bases import (
@@ -132,6 +133,17 @@ def draw(engine: Engine, specs: Sequence[RowSpec]) -> list[torch.Tensor]:
     for row in opened:
         engine.close_row(row)
     return [row.latents for row in opened]
+
+
+def draw_pixels(engine: Engine, spec: RowSpec) -> Pixels:
+    """Run one row to its end alone; return its picture, uint8 `[height, width, 3]`."""
+    (row,) = engine.open_rows([spec])
+    assert isinstance(row, Row), row
+    while not row.is_done:
+        engine.step([row])
+    pixels = engine.decode(row).pixels()
+    engine.close_row(row)
+    return pixels
 
 
 def draw_merged(engine: Engine, spec: RowSpec, *, is_merged: bool = True) -> torch.Tensor:

@@ -21,14 +21,6 @@ from tabard_server.engine.measures.passes import Pass
 from tests.bench import full_size
 
 UNETS = {"sd15": full_size.SD15, "sdxl": full_size.SDXL}
-VAE: dict[str, Any] = {
-    "block_out_channels": (128, 256, 512, 512),
-    "layers_per_block": 2,
-    "down_block_types": ("DownEncoderBlock2D",) * 4,
-    "up_block_types": ("UpDecoderBlock2D",) * 4,
-    "latent_channels": 4,
-}
-"""The one that all families have."""
 _PROCESS = Path("/proc/self")
 
 NewPass = Callable[[torch.device], Pass]
@@ -38,7 +30,7 @@ def pass_of(name: str, *, side: int, samples: int, device: torch.device) -> NewP
     """Return what makes a pass on any device; the model has weights on the given one."""
     if name == "decoder":
         with device:
-            decoder = AutoencoderKL(**VAE).decoder.eval().requires_grad_(False)
+            decoder = AutoencoderKL(**full_size.VAE).decoder.eval().requires_grad_(False)
         return lambda where: Pass(
             model=decoder, inputs={"sample": torch.zeros(samples, 4, side, side, device=where)}
         )

@@ -23,9 +23,10 @@ from tabard_server.engine.slots.packed_weights import packable_bytes
 from tabard_server.engine_port.errors import MemoryTooSmall
 from tabard_server.engine_port.memory import MEBIBYTE, MemoryPlan
 from tests.bases import make_tiny_base
+from tests.bench import full_size
 from tests.golden.full_size.models import build
 from tests.root import ROOT
-from tests.server.engine.measures.pass_memory import VAE, pass_of
+from tests.server.engine.measures.pass_memory import pass_of
 
 CPU, META = torch.device("cpu"), torch.device("meta")
 GIBIBYTE = 1 << 30
@@ -80,7 +81,7 @@ def _full_size(family: str) -> Base:
 def memory_plan_vae(family: str) -> Any:
     from diffusers import AutoencoderKL  # noqa: PLC0415 - on the device of the moment
 
-    return AutoencoderKL(**VAE, force_upcast=family == "sdxl")
+    return AutoencoderKL(**full_size.VAE, force_upcast=family == "sdxl")
 
 
 def test_plan_is_what_the_engine_takes(tiny_base: Path, base: Base) -> None:
