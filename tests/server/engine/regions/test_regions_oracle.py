@@ -19,7 +19,7 @@ from tabard_server.admission.regions.areas import draw_boxes, share_out
 from tabard_server.engine_port.regions import Box, Region
 from tabard_server.engine_port.row_spec import RowSpec
 from tabard_server.engine_port.weights.strength import Controls, Strength
-from tests.oracle import Worn, scheduler_options
+from tests.oracle import Worn, scheduler_options, step_in_double_precision
 from tests.server.drawings import row_spec
 from tests.server.engine.controls.control_cases import CASES, Case, layers_of, set_layer
 from tests.server.engine.tiny_base import Studio, draw, draw_merged, open_studio
@@ -183,6 +183,7 @@ def expect(studio: Studio, layout: Layout, *, seed: int) -> torch.Tensor:
     texts = [getattr(pipe, n) for n in ("text_encoder", "text_encoder_2") if hasattr(pipe, n)]
     name, extra = scheduler_options(layout.sampler)
     scheduler = getattr(diffusers, name).from_config(studio.oracle._scheduler_config, **extra)
+    step_in_double_precision(scheduler)
     scheduler.set_timesteps(STEPS)
     generator = torch.Generator("cpu").manual_seed(seed)
     side = SIZE // studio.engine.facts.latent_factor
