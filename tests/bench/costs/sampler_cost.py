@@ -15,6 +15,7 @@ import torch
 
 from tabard_server.engine.sampling.courses import Course, StepCourse, begin_course
 from tabard_server.engine.sampling.first_latents import FirstLatents
+from tabard_server.engine.sampling.noise_ahead import NoiseAhead
 from tabard_server.engine.sampling.pass_courses import PassCourses
 from tabard_server.engine.sampling.sampler_prototypes import SamplerPrototypes
 from tabard_server.engine.sampling.schedule_table import make_table
@@ -23,6 +24,7 @@ from tests.server.engine.sampling.launches import counting
 
 STEPS = 20
 SHAPE = (1, 4, 64, 64)
+AHEAD = NoiseAhead()
 CONFIG = {
     "beta_start": 0.00085,
     "beta_end": 0.012,
@@ -116,7 +118,7 @@ def _walk(courses: Sequence[Course]) -> float:
 
 
 def _step(courses: Sequence[Course], said: torch.Tensor) -> None:
-    together = PassCourses(courses)
+    together = PassCourses(courses, ahead=AHEAD)
     together.model_input()
     together.timesteps()
     together.advance_tables(said)

@@ -11,6 +11,7 @@ from tabard_server.engine.row import Row
 from tabard_server.engine.sampling.pass_courses import PassCourses
 from tabard_server.engine_port.regions import Region
 from tests.server.drawings import picture_of, row_spec
+from tests.server.engine.sampling.known_courses import AHEAD
 
 SHAPE = (1, 4, 16, 16)
 
@@ -24,7 +25,7 @@ def opened(engine: Engine, **changes: object) -> Row:
 
 def advance(row: Row, said: torch.Tensor) -> None:
     """Take one step with what a model says of the row's samples."""
-    PassCourses([row.course]).advance_tables(said)
+    PassCourses([row.course], ahead=AHEAD).advance_tables(said)
 
 
 def noise(samples: int, *, seed: int) -> torch.Tensor:
@@ -46,7 +47,7 @@ def test_guided_row_takes_two_samples(engine: Engine, scale: float, samples: int
     """The same latents for both; who is not guided takes one."""
     row = opened(engine, guidance_scale=scale)
 
-    model_input = PassCourses([row.course]).model_input()
+    model_input = PassCourses([row.course], ahead=AHEAD).model_input()
 
     assert row.samples == len(model_input) == samples
     assert all(torch.equal(sample, row.latents[0]) for sample in model_input)
@@ -64,7 +65,7 @@ def test_step_equals_diffusers(engine: Engine, scale: float) -> None:
         said = noise(row.samples, seed=number)
         guided = said[:1] + scale * (said[1:] - said[:1]) if len(said) == 2 else said
         latents = theirs.step(guided, timestep, latents, return_dict=False)[0]
-        assert PassCourses([row.course]).timesteps().unique() == timestep
+        assert PassCourses([row.course], ahead=AHEAD).timesteps().unique() == timestep
         advance(row, said)
 
     torch.testing.assert_close(row.latents, latents, rtol=1e-12, atol=1e-12)

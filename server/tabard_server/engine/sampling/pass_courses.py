@@ -23,12 +23,12 @@ def moves_alone(course: Course) -> bool:
 class PassCourses:
     """What is shown to the model, and what its answers come to."""
 
-    def __init__(self, courses: Sequence[Course], *, ahead: NoiseAhead | None = None) -> None:
+    def __init__(self, courses: Sequence[Course], *, ahead: NoiseAhead) -> None:
         """Let those that move by tables sit together.
 
         Args:
             courses: Of one size, none of them done; those that move alone stand last.
-            ahead: Draws the noise of those that move together; None: one of their own.
+            ahead: Draws the noise of those that move together, and drew what they were given.
         """
         tabled = [course for course in courses if isinstance(course, TableCourse)]
         self._alone = [course for course in courses if isinstance(course, StepCourse)]

@@ -55,15 +55,15 @@ class TableBatch:
         noise: `[rows, 1, d]` on the device: what the next step adds; None: none of the steps does.
     """
 
-    def __init__(self, courses: Sequence[TableCourse], *, ahead: NoiseAhead | None = None) -> None:
+    def __init__(self, courses: Sequence[TableCourse], *, ahead: NoiseAhead) -> None:
         """Lay out all steps until the first of them is done.
 
         Args:
             courses: Of one size, none of them done.
-            ahead: Draws their noise beside the steps; None: one of its own.
+            ahead: Draws their noise beside the steps. Whoever drew for one of them before, for two
+                would take numbers from one generator at once.
         """
-        self._ahead = NoiseAhead() if ahead is None else ahead
-        self.courses = list(courses)
+        self.courses, self._ahead = list(courses), ahead
         self._plan = _Plan(self.courses)
         first = courses[0]
         self._shape, self._dtype, self._wide = first.shape, first.dtype, wide(first.dtype)
@@ -191,7 +191,7 @@ class TableBatch:
         return kept, redrawn
 
 
-def sit_together(courses: Sequence[TableCourse], *, ahead: NoiseAhead | None = None) -> TableBatch:
+def sit_together(courses: Sequence[TableCourse], *, ahead: NoiseAhead) -> TableBatch:
     """Return the batch that these are, or make one of them, whose noise is drawn by `ahead`."""
     batch = courses[0].batch
     if isinstance(batch, TableBatch) and batch.is_of(courses):

@@ -11,6 +11,7 @@ import torch
 from tabard_server.adapters.host_adapter import wide
 from tabard_server.engine.sampling.courses import StepCourse, TableCourse, begin_course
 from tabard_server.engine.sampling.first_latents import FirstLatents, KeptPart
+from tabard_server.engine.sampling.noise_ahead import NoiseAhead
 from tabard_server.engine.sampling.noising import first_scale
 from tabard_server.engine.sampling.sampler_prototypes import SamplerPrototypes
 from tabard_server.engine_port.regions import Region
@@ -29,6 +30,8 @@ CONFIG = {
     "steps_offset": 1,
 }
 SHAPE = (1, 4, 3, 2)
+AHEAD = NoiseAhead()
+"""One thread draws for all, as in an engine: a generator is asked by nobody else meanwhile."""
 
 
 def normal(*shape: int, seed: int) -> torch.Tensor:

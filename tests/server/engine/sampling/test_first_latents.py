@@ -22,7 +22,7 @@ from tabard_server.engine_port.errors import RowNotPossible
 from tests.oracle import step_in_double_precision
 from tests.server.drawings import drawing, picture_of
 from tests.server.engine.sampling.flows.known_flows import FLUX_DEV, SD35, their_scheduler
-from tests.server.engine.sampling.known_courses import normal
+from tests.server.engine.sampling.known_courses import AHEAD, normal
 from tests.server.engine.tiny_base import Studio, draw, open_studio
 from tests.tiny_models import tiny_pipeline
 
@@ -212,7 +212,7 @@ class Stage:
     def walk(self, rows: list[Course]) -> None:
         """Walk rows to their ends, all in one batch while they are under way."""
         while pending := [row for row in rows if row.steps_done < row.steps_total]:
-            courses = PassCourses(pending)
+            courses = PassCourses(pending, ahead=AHEAD)
             shown, told = courses.model_input(), courses.timesteps()
             courses.advance_tables(
                 self._flux(shown, told) if self.is_flux else self._sd3(shown, told)

@@ -7,7 +7,7 @@ import torch
 from tabard_server.engine.sampling.courses import Course
 from tabard_server.engine.sampling.pass_courses import PassCourses, moves_alone
 from tabard_server.engine.sampling.sampler_prototypes import SamplerPrototypes
-from tests.server.engine.sampling.known_courses import CONFIG, begin, said_to, walk_alone
+from tests.server.engine.sampling.known_courses import AHEAD, CONFIG, begin, said_to, walk_alone
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def _courses(samplers: SamplerPrototypes) -> list[Course]:
 def test_each_sees_its_own(samplers: SamplerPrototypes) -> None:
     """Latents and timesteps of both kinds, in one order."""
     courses = _courses(samplers)
-    together = PassCourses(courses)
+    together = PassCourses(courses, ahead=AHEAD)
 
     shown, told = together.model_input(), together.timesteps()
 
@@ -41,7 +41,7 @@ def test_both_kinds_share_a_pass(samplers: SamplerPrototypes) -> None:
     courses, alone = _courses(samplers), _courses(samplers)
 
     while pending := [n for n, one in enumerate(courses) if one.steps_done < one.steps_total]:
-        together = PassCourses([courses[n] for n in pending])
+        together = PassCourses([courses[n] for n in pending], ahead=AHEAD)
         said = torch.cat([said_to(courses[n], seed=n) for n in pending])
         together.advance_tables(said)
         for course, prediction in together.alone(said):
@@ -58,4 +58,4 @@ def test_both_kinds_share_a_pass(samplers: SamplerPrototypes) -> None:
 def test_who_moves_alone_stands_last(samplers: SamplerPrototypes) -> None:
     """Another order is a mistake of the engine's, and seen at once."""
     with pytest.raises(AssertionError, match="stand last"):
-        PassCourses(_courses(samplers)[::-1])
+        PassCourses(_courses(samplers)[::-1], ahead=AHEAD)

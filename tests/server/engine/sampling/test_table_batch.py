@@ -9,12 +9,12 @@ import torch
 
 from tabard_server.engine.sampling import table_batch
 from tabard_server.engine.sampling.courses import StepCourse, TableCourse
-from tabard_server.engine.sampling.noise_ahead import NoiseAhead
 from tabard_server.engine.sampling.sampler_prototypes import SamplerPrototypes
 from tabard_server.engine.sampling.table_batch import TableBatch, apply_tables, sit_together
 from tabard_server.engine_port.samplers import SAMPLERS
 from tabard_server.engine_port.walk import Walk
 from tests.server.engine.sampling.known_courses import (
+    AHEAD,
     CONFIG,
     SHAPE,
     begin,
@@ -25,8 +25,6 @@ from tests.server.engine.sampling.known_courses import (
 from tests.server.engine.sampling.launches import counting
 
 LAUNCHES_MAX = 8
-AHEAD = NoiseAhead()
-"""One thread draws for all, as in an engine: a generator is asked by nobody else meanwhile."""
 TABLED = sorted(name for name in SAMPLERS if not name.startswith("dpmpp_sde"))
 HALVES = torch.tensor([[0.25, 1.0], [0.75, 0.0]], dtype=torch.float64)
 SHARES = HALVES[:, None, None, :].expand(2, 1, *SHAPE[2:]).contiguous()
@@ -113,8 +111,8 @@ def test_batch_stays_while_its_rows_do(samplers: SamplerPrototypes) -> None:
     assert _step([one, two], seeds=[0, 1]) is first
     assert _step([two, one], seeds=[1, 0]) is not first
     joined = _step([one, two, three], seeds=[0, 1, 2])
-    assert sit_together([one, two, three]) is joined
-    assert sit_together([two, three]) is not joined
+    assert sit_together([one, two, three], ahead=AHEAD) is joined
+    assert sit_together([two, three], ahead=AHEAD) is not joined
 
 
 def test_row_that_was_elsewhere_is_laid_out_anew(samplers: SamplerPrototypes) -> None:
@@ -147,7 +145,7 @@ def test_what_is_shown_and_told(samplers: SamplerPrototypes, steps: int) -> None
     courses = _mix(samplers, MIX)
     for _ in range(steps):
         _step(courses, seeds=range(len(courses)))
-    batch = sit_together(courses)
+    batch = sit_together(courses, ahead=AHEAD)
 
     shown, told = batch.model_input(), batch.timesteps()
 
@@ -209,7 +207,7 @@ def test_step_has_few_launches(
 ) -> None:
     """Eight or less for any mix of rows, on whatever device."""
     told = {"dtype": dtype, "device": "meta"}
-    batch = sit_together(_mix(samplers, [one | told for one in wanted]))
+    batch = sit_together(_mix(samplers, [one | told for one in wanted]), ahead=AHEAD)
     samples = len(batch.timesteps())
     said = torch.empty(samples, *SHAPE[1:], dtype=dtype, device="meta").to(
         memory_format=torch.channels_last

@@ -29,7 +29,14 @@ from tests.server.engine.sampling.flows.known_flows import (
     their_scheduler,
     their_steps,
 )
-from tests.server.engine.sampling.known_courses import SHAPE, begin, normal, said_to, walk_alone
+from tests.server.engine.sampling.known_courses import (
+    AHEAD,
+    SHAPE,
+    begin,
+    normal,
+    said_to,
+    walk_alone,
+)
 from tests.server.engine.sampling.launches import counting
 
 EXACT, MIXED = 1e-12, 1e-9
@@ -212,7 +219,7 @@ def test_mixed_rows_move_as_alone() -> None:
     theirs = {id(ours): walk_alone(other, seed=seed) for ours, other, seed in rows}  # type: ignore[arg-type]
 
     while pending := [(one, seed) for one, _, seed in rows if one.steps_done < one.steps_total]:
-        courses = PassCourses([one for one, _ in pending])
+        courses = PassCourses([one for one, _ in pending], ahead=AHEAD)
         shown, told = courses.model_input(), courses.timesteps()
         assert told.dtype == torch.float32 and float(told.min()) > 0 and float(told.max()) <= 1000
         assert len(shown) == len(told)
@@ -238,7 +245,7 @@ def test_step_has_few_launches(dtype: torch.dtype) -> None:
         )
         for number, (base, name) in enumerate(CASES)
     ]
-    batch = sit_together([one for one in courses if isinstance(one, TableCourse)])
+    batch = sit_together([one for one in courses if isinstance(one, TableCourse)], ahead=AHEAD)
     said = torch.empty(len(batch.timesteps()), *SHAPE[1:], dtype=dtype, device="meta")
 
     with torch.inference_mode(), counting() as launched:
