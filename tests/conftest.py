@@ -2,6 +2,7 @@
 """What holds for every test: one S3 store a process, and no example that is judged by the clock."""
 
 import gc
+import os
 from typing import Any
 
 import pytest
@@ -32,6 +33,7 @@ _SHARED = {
     "tests/e2e/flows/test_bad_input.py": "flow servers",
 }
 """Files that are for one process, because each process would start a server of its own for them."""
+_COMPILERS = {name: os.environ.get(name) for name in ("CC", "CXX")}
 _LONG = (
     "tests/e2e/",
     "tests/interleavings/",
@@ -57,6 +59,20 @@ def pytest_collection_finish() -> None:
     """Let the collector look at what comes from here on."""
     gc.freeze()
     gc.enable()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown() -> None:
+    """Give the next test the compilers of the first.
+
+    Where PEFT cannot build a kernel for BOFT, it leaves behind that gcc is the compiler of C++:
+    what others build from then on lacks the standard library.
+    """
+    for name, compiler in _COMPILERS.items():
+        if compiler is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = compiler
 
 
 @pytest.hookimpl(optionalhook=True)
