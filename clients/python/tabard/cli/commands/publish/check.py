@@ -21,6 +21,7 @@ from tabard.cli.files.sources import find_files
 from tabard.cli.local.check import LocalCheck
 from tabard.cli.report_text import report_text
 from tabard.cli.session import Session, with_session
+from tabard.errors import NOBODY_ANSWERS, Unavailable
 from tabard.releases.report import CheckReport
 
 
@@ -42,14 +43,12 @@ def check(
     """Say whether a file will work on a base, completely; publish nothing.
 
     Several files are one adapter, as `tabard publish` takes them: there is one answer.
-    With --base it runs here and needs no server; otherwise the server at --address checks against
-    the base it serves. Exits 0 when the files would be published and 4 when not.
+    With --base it runs here and needs no server; otherwise the server checks against the base it
+    serves. Exits 0 when the files would be published and 4 when not.
 
     \b
     tabard check watercolor.safetensors --base demo
     """  # noqa: D301 - \b is click's mark for a paragraph to keep as it is
-    if base is None and not session.names_a_server:
-        raise click.UsageError("say --base demo|PATH|HUB_ID, or name a server with --address")
     files = find_files(named).files
     if base is not None:
         session.output.say(f"reading the base {base} …")
@@ -62,5 +61,11 @@ def check(
 
 
 def _check_remotely(session: Session, files: tuple[Path, ...], **draft: Any) -> CheckReport:
-    with session.connect() as client, session.output.progress("uploading", total=1) as bar:
-        return client.check(*files, on_progress=uploaded_on(bar), **draft)
+    try:
+        with session.connect() as client, session.output.progress("uploading", total=1) as bar:
+            return client.check(*files, on_progress=uploaded_on(bar), **draft)
+    except Unavailable as error:
+        if session.names_a_server or error.reason != NOBODY_ANSWERS:
+            raise
+        hint = "start one: tabard serve; or check here, without one: --base demo|PATH|HUB_ID"
+        raise Unavailable(str(error), reason=error.reason, hint=hint) from error
